@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * scratchml.h: run an int8 multilayer perceptron from flash, in integers only.
+ *
+ *     static int8_t memory[SNOW_MODEL_MEMORY_BYTES];
+ *     sml_context snow;
+ *
+ *     sml_load_model(&snow, &snow_model);
+ *     sml_initialize_model_memory(&snow, memory, sizeof memory);
+ *     for (;;) {
+ *         acquire_data(counts);                          // yours: sensors -> int32 counts
+ *         sml_prepare_input(&snow, counts, SNOW_MODEL_INPUTS);
+ *         sml_run_model(&snow, output, SNOW_MODEL_OUTPUTS);
+ *     }
+ *
+ * What it does not do: allocate, print, use floating point, keep global state, recurse, or take
+ * longer for one input than for another. A model is constant data that `scratchml export` wrote;
+ * what is checked here are its version, its layout and that its shapes fit each other.
+ * The arithmetic is that of TensorFlow Lite Micro, bit for bit: see docs/arithmetic.md.
+ */
+#ifndef SCRATCHML_H
+#define SCRATCHML_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SML_MODEL_VERSION 1   /* of the structs below; raised when their meaning changes */
+#define SML_LAYOUT_PORTABLE 0 /* weights[output][input], row by row */
+
+typedef enum {
+    SML_OK = 0,
+    SML_ERR_ARGUMENT = -1, /* a null pointer */
+    SML_ERR_VERSION = -2,  /* the model was exported for another version of this engine */
+    SML_ERR_MEMORY = -3,   /* the memory given is smaller than model->memory_bytes */
+    SML_ERR_SHAPE = -4,    /* a length, given or in the model, is not what the model needs */
+    SML_ERR_STATE = -5,    /* called out of order: no model, no memory, or no new input */
+    SML_ERR_LAYOUT = -6,   /* the weights are laid out for another CPU's kernel */
+    SML_ERR_RANGE = -7     /* a constant in the model is outside what the arithmetic allows */
+} sml_status;
+
+/* One fully connected layer: output = clamp(requantize(bias + weights . input) + zero_point).
+ * The real factor of output c is multiplier[c] / 2^31 * 2^shift[c]. */
+typedef struct {
+    uint16_t inputs;
+    uint16_t outputs;
+    const int8_t *weights;     /* [outputs][inputs] */
+    const int32_t *bias;       /* [outputs]; the input's zero point is folded in */
+    const int32_t *multiplier; /* [outputs]; 0 or 2^30 .. 2^31 - 1 */
+    const int8_t *shift;       /* [outputs]; -31 .. 30 */
+    int8_t zero_point;         /* of the output */
+    int8_t act_min;            /* the activation's bounds: a ReLU is a clamp */
+    int8_t act_max;
+} sml_dense;
+
+/* What follows the last layer, in place. Reached through a pointer, so that a linker drops the
+ * heads that no model uses. */
+typedef struct sml_head {
+    void (*apply)(const struct sml_head *head, int8_t *values, size_t n);
+    const int8_t *table; /* [256]: output code for input code i - 128 */
+} sml_head;
+
+/* One sensor channel. A reading arrives in counts, hundredths of a degree for instance;
+ * code = requantize(clamp(counts, min, max) - mean) + zero_point. */
+typedef struct {
+    int32_t mean;
+    int32_t min;
+    int32_t max;
+    int32_t multiplier;
+    int8_t shift;
+} sml_feature;
+
+typedef struct {
+    uint16_t version;          /* SML_MODEL_VERSION */
+    uint8_t layout;            /* SML_LAYOUT_... */
+    int8_t input_zero_point;   /* for sml_prepare_input */
+    uint16_t layer_count;      /* 1 or more */
+    uint16_t feature_count;    /* channels; input i belongs to channel i % feature_count; may be 0 */
+    uint32_t memory_bytes;     /* activation memory: the largest layer's inputs + outputs */
+    const sml_dense *layers;   /* [layer_count] */
+    const sml_feature *features; /* [feature_count], or NULL: the model takes int8 only */
+    const sml_head *head;      /* or NULL */
+} sml_model;
+
+/* The caller's; its fields are the engine's own. */
+typedef struct {
+    const sml_model *model;
+    int8_t *memory;
+    int32_t input_ready;
+} sml_context;
+
+/* Keeps the pointer: the model stays where it is, in flash. */
+sml_status sml_load_model(sml_context *context, const sml_model *model);
+
+/* `memory` needs model->memory_bytes and must outlive the context. No alignment is needed. */
+sml_status sml_initialize_model_memory(sml_context *context, void *memory, size_t bytes);
+
+/* Sensor counts, n = the inputs of the first layer. SML_ERR_STATE if the model has no features. */
+sml_status sml_prepare_input(sml_context *context, const int32_t *counts, size_t n);
+
+/* int8 codes as they are, instead of sml_prepare_input. */
+sml_status sml_set_input(sml_context *context, const int8_t *input, size_t n);
+
+/* Runs every layer and the head. The input is consumed: its memory serves the later layers. */
+sml_status sml_run_model(sml_context *context, int8_t *output, size_t n);
+
+/* A table of 256 codes: every function of one int8 (the sigmoid) in one look-up. */
+void sml_head_table(const sml_head *head, int8_t *values, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

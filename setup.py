@@ -1,0 +1,3 @@
+from setuptools import setup
+
+setup(cffi_modules=["src/scratchml/_engine_build.py:ffibuilder"])
