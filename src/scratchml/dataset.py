@@ -1,0 +1,257 @@
+"""From hours to rows a network can learn from: windows, labels, split, balance, scaler.
+
+A row is a window of consecutive hours, oldest first, with the channels of each hour side by side:
+``[T, RH, T, RH, T, RH]``. Its readings are integers from here on, *counts* of a fixed resolution
+(hundredths of a degree and of a percent), as a sensor delivers them on the board; the floats that
+the network is trained on are computed from the counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from scratchml.errors import ScratchmlError
+
+#: The channels of the weather station: column, unit, counts a unit.
+CHANNELS = (("temperature_2m", "C", 100), ("relative_humidity_2m", "%", 100))
+
+HOUR = np.timedelta64(1, "h")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every choice that turns hours into a data set; stored with the model that came of it.
+
+    Attributes:
+        window: hours of readings in a row.
+        horizon: hours from the newest reading to the hour that is forecast; 0 is a nowcast.
+        snow_above: cm of snowfall in that hour above which it counts as snow ...
+        colder_than: ... if its temperature is also below this, in degrees Celsius.
+        split: ``time`` (training, then validation, then test, no window across a border) or
+            ``random`` (overlapping windows on both sides: results look better than they are).
+        balance: ``none``, ``training`` (undersample the majority there) or ``all`` (undersample
+            before the split, so that even the test rows are half snow).
+        validation, test: share of the hours, or of the rows for a random split.
+        seed: for the random choices among these.
+    """
+
+    window: int = 3
+    horizon: int = 1
+    snow_above: float = 0.5
+    colder_than: float = 2.0
+    split: str = "time"
+    balance: str = "none"
+    validation: float = 0.2
+    test: float = 0.3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.window < 1 or self.horizon < 0:
+            raise ScratchmlError("the window must be 1 hour or more and the horizon 0 or more")
+        if self.split not in ("time", "random"):
+            raise ScratchmlError(f"split {self.split!r}: known are time, random")
+        if self.balance not in ("none", "training", "all"):
+            raise ScratchmlError(f"balance {self.balance!r}: known are none, training, all")
+        if min(self.validation, self.test) <= 0 or self.validation + self.test >= 1:
+            raise ScratchmlError("validation and test shares must be positive and sum to below 1")
+
+
+#: The exercise this project started from: nowcast, balanced before a random split.
+PAPER = {"horizon": 0, "split": "random", "balance": "all", "validation": 0.1, "test": 0.15}
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Z-scores channel by channel: ``(counts / resolution - mean) / std``.
+
+    Attributes:
+        names, units: of the channels, ``c`` each; ``resolution``: counts a unit.
+        mean, std: in units, over the training rows.
+    """
+
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    resolution: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, counts: npt.NDArray[np.int32]) -> Scaler:
+        """Mean and standard deviation of each channel of ``counts[n, window * c]``."""
+        names, units, resolution = zip(*CHANNELS, strict=True)
+        values = counts.reshape(-1, len(CHANNELS)) / np.array(resolution)
+        std = values.std(axis=0)
+        if (std == 0).any():
+            name = names[int(np.argmin(std))]
+            raise ScratchmlError(f"{name} has one value in all training rows: nothing to learn")
+        return cls(names, units, resolution, tuple(values.mean(axis=0).tolist()), tuple(std.tolist()))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Scaler:
+        """From ``dataclasses.asdict``, as stored in a model's file.
+
+        Raises:
+            ScratchmlError: a field is missing, of another length or not a usable number.
+        """
+        try:
+            lists = [values[key] for key in ("names", "units", "resolution", "mean", "std")]
+            names, units = (tuple(map(str, items)) for items in lists[:2])
+            resolution = tuple(map(int, lists[2]))
+            mean, std = (tuple(map(float, items)) for items in lists[3:])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ScratchmlError(f"the model's features cannot be read ({error})") from None
+        usable = np.isfinite([*mean, *std]).all() and all(v > 0 for v in (*resolution, *std))
+        if not names or len({len(items) for items in lists}) != 1 or not usable:
+            raise ScratchmlError("the model's features do not fit each other")
+        return cls(names, units, resolution, mean, std)
+
+    def standardize(self, counts: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """``counts[n, window * c]`` to z-scores of the same shape."""
+        windows = counts.shape[1] // len(self.names)
+        resolution, mean, std = (np.tile(v, windows) for v in (self.resolution, self.mean, self.std))
+        return ((counts / resolution - mean) / std).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """``n`` rows: ``counts[n, window * c]`` int32, ``y[n]`` float32 (1 is snow) and ``index[n]``,
+    the place of the newest reading in the table of hours."""
+
+    counts: npt.NDArray[np.int32]
+    y: npt.NDArray[np.float32]
+    index: npt.NDArray[np.int64]
+    scaler: Scaler
+
+    @cached_property
+    def x(self) -> npt.NDArray[np.float32]:
+        """Z-scores ``[n, window * c]``, what the float network reads."""
+        return self.scaler.standardize(self.counts)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The rows of the three parts, and what they were made from."""
+
+    train: Rows
+    validation: Rows
+    test: Rows
+    scaler: Scaler
+    recipe: Recipe
+    hours: pd.DataFrame = field(repr=False)
+
+
+def is_snow(hours: pd.DataFrame, recipe: Recipe) -> npt.NDArray[np.bool_]:
+    """The label of each hour, ``bool[n]``: enough snowfall, and cold enough to be snow."""
+    snow = hours["snowfall"].to_numpy() > recipe.snow_above
+    cold = hours["temperature_2m"].to_numpy() < recipe.colder_than
+    return np.asarray(snow & cold)
+
+
+def make_dataset(
+    hours: pd.DataFrame,
+    recipe: Recipe | None = None,
+    *,
+    scaler: Scaler | None = None,
+    **choices: Any,
+) -> Dataset:
+    """Cut hours into labelled rows and share them out to training, validation and test.
+
+    Args:
+        hours: a table as ``scratchml.weather.load`` returns it. Where an hour is missing, no
+            window and no forecast reaches across.
+        recipe: the choices; or name them one by one, ``make_dataset(hours, horizon=0)``.
+        scaler: of a model that exists already; by default fitted to the training rows.
+
+    Raises:
+        ScratchmlError: a choice is out of range, or a part has rows of one class only.
+    """
+    recipe = Recipe(**{**(asdict(recipe) if recipe else {}), **choices})
+    rng = np.random.default_rng(recipe.seed)
+    newest = _window_ends(hours, recipe)
+    labels = is_snow(hours, recipe)
+    if recipe.balance == "all":
+        newest = _undersample(newest, labels[newest + recipe.horizon], rng)
+    split = _split_by_time if recipe.split == "time" else _split_at_random
+    parts = dict(zip(("training", "validation", "test"), split(newest, len(hours), recipe, rng), strict=True))
+    for name, part in parts.items():
+        _check_classes(name, labels[part + recipe.horizon], recipe)
+    if recipe.balance == "training":
+        parts["training"] = _undersample(
+            parts["training"], labels[parts["training"] + recipe.horizon], rng
+        )
+
+    counts = [_window_counts(hours, part, recipe.window) for part in parts.values()]
+    scaler = scaler or Scaler.fit(counts[0])
+    rows = [
+        Rows(c, labels[part + recipe.horizon].astype(np.float32), part, scaler)
+        for c, part in zip(counts, parts.values(), strict=True)
+    ]
+    return Dataset(*rows, scaler=scaler, recipe=recipe, hours=hours)
+
+
+def _window_ends(hours: pd.DataFrame, recipe: Recipe) -> npt.NDArray[np.int64]:
+    """Places of the newest hour of every window whose hours, up to the label's, have no gap."""
+    times = hours["time"].to_numpy()
+    span = recipe.window - 1 + recipe.horizon
+    first = np.arange(max(len(times) - span, 0))
+    whole = times[first + span] - times[first] == span * HOUR
+    return first[whole] + recipe.window - 1
+
+
+def _window_counts(
+    hours: pd.DataFrame, newest: npt.NDArray[np.int64], window: int
+) -> npt.NDArray[np.int32]:
+    """``[n, window * c]``, oldest hour first; half a count is rounded to the even one."""
+    channels = [np.rint(hours[name].to_numpy() * res) for name, _, res in CHANNELS]
+    table = np.stack(channels, axis=1).astype(np.int32)
+    places = newest[:, None] + np.arange(1 - window, 1)
+    return table[places].reshape(len(newest), -1)
+
+
+def _undersample(
+    rows: npt.NDArray[np.int64], labels: npt.NDArray[np.bool_], rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """As many rows of each class as the smaller one has, in the old order."""
+    classes = [np.flatnonzero(labels), np.flatnonzero(~labels)]
+    n = min(map(len, classes))
+    return rows[np.sort(np.concatenate([rng.choice(c, n, replace=False) for c in classes]))]
+
+
+def _split_by_time(
+    newest: npt.NDArray[np.int64], hours: int, recipe: Recipe, rng: np.random.Generator
+) -> Sequence[npt.NDArray[np.int64]]:
+    """Three stretches of hours; a window belongs to one if it lies in it, label and all."""
+    test_from = round(hours * (1 - recipe.test))
+    validation_from = round(hours * (1 - recipe.test - recipe.validation))
+    oldest, label = newest - recipe.window + 1, newest + recipe.horizon
+    borders = [(0, validation_from), (validation_from, test_from), (test_from, hours)]
+    return [newest[(oldest >= start) & (label < stop)] for start, stop in borders]
+
+
+def _split_at_random(
+    newest: npt.NDArray[np.int64], hours: int, recipe: Recipe, rng: np.random.Generator
+) -> Sequence[npt.NDArray[np.int64]]:
+    order = rng.permutation(len(newest))
+    test = round(len(newest) * recipe.test)
+    validation = round(len(newest) * recipe.validation)
+    shares = np.split(order, [len(order) - test - validation, len(order) - test])
+    return [newest[np.sort(share)] for share in shares]
+
+
+def _check_classes(part: str, labels: npt.NDArray[np.bool_], recipe: Recipe) -> None:
+    if labels.all() or not labels.any():
+        raise ScratchmlError(
+            f"the {part} rows have {int(labels.sum())} hours of snow among {len(labels)} and need "
+            f"both kinds: use more hours, or other limits than snow above {recipe.snow_above:g} cm "
+            f"below {recipe.colder_than:g} C"
+        )

@@ -1,0 +1,183 @@
+"""How good is a yes-or-no forecast: counts, ratios, curves, and where to put the threshold.
+
+A *score* is anything that grows with the belief in "yes": a probability, an int8 code, a bool.
+A row is positive when its score is at least the threshold. Where a ratio has nothing below the
+line (the precision of a forecast that never says yes) it is 0, as in scikit-learn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from scratchml.dataset import Rows
+from scratchml.errors import ScratchmlError
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+
+
+class Classifier(Protocol):
+    """What can be evaluated: the float network and the int8 one."""
+
+    @property
+    def decision_threshold(self) -> float: ...
+    def decision_scores(self, rows: Rows) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """The confusion matrix: true and false, positives and negatives."""
+
+    tn: int
+    fp: int
+    fn: int
+    tp: int
+
+    @property
+    def accuracy(self) -> float:
+        return _ratio(self.tp + self.tn, self.tp + self.tn + self.fp + self.fn)
+
+    @property
+    def precision(self) -> float:
+        """How many of the forecasts of snow come true."""
+        return _ratio(self.tp, self.tp + self.fp)
+
+    @property
+    def recall(self) -> float:
+        """How many hours of snow were forecast."""
+        return _ratio(self.tp, self.tp + self.fn)
+
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of precision and recall."""
+        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The result for ``rows`` rows at one threshold; ``pr_auc`` is the average precision."""
+
+    rows: int
+    threshold: float
+    confusion: Confusion
+    roc_auc: float
+    pr_auc: float
+
+    def metrics(self) -> dict[str, float]:
+        """The six figures by name, in the order of a report."""
+        c = self.confusion
+        return {
+            "accuracy": c.accuracy,
+            "precision": c.precision,
+            "recall": c.recall,
+            "f1": c.f1,
+            "roc_auc": self.roc_auc,
+            "pr_auc": self.pr_auc,
+        }
+
+    def __str__(self) -> str:
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in self.metrics().items())
+        return f"{self.rows} rows, threshold {self.threshold:g}: {figures}"
+
+
+def evaluate(model: Classifier, rows: Rows) -> Evaluation:
+    """Evaluate a network on ``rows`` at its own threshold.
+
+    An int8 network is judged by the bytes that the board computes from the same counts.
+
+    Raises:
+        ScratchmlError: the rows are of one class only.
+    """
+    return evaluate_scores(rows.y, model.decision_scores(rows), model.decision_threshold)
+
+
+def evaluate_scores(y: Array, scores: Array, threshold: float) -> Evaluation:
+    """Evaluate scores ``[n]`` against labels ``y[n]`` (1 or true is positive)."""
+    return Evaluation(
+        len(y),
+        float(threshold),
+        confusion_matrix(y, scores >= threshold),
+        roc_auc(y, scores),
+        average_precision(y, scores),
+    )
+
+
+def confusion_matrix(y: Array, predicted: Array) -> Confusion:
+    """Count labels ``y[n]`` against yes-or-no predictions ``[n]``."""
+    cells = np.bincount(2 * (y > 0) + (predicted > 0), minlength=4)
+    return Confusion(*(int(n) for n in cells))
+
+
+def roc_curve(y: Array, scores: Array) -> tuple[Floats, Floats]:
+    """False and true positive rate as the threshold falls, from (0, 0) to (1, 1)."""
+    tp, fp, _ = _cumulative(y, scores)
+    tp, fp = np.append(0, tp), np.append(0, fp)
+    return fp / fp[-1], tp / tp[-1]
+
+
+def roc_auc(y: Array, scores: Array) -> float:
+    """Area under the ROC curve, by trapezoids: a tie between classes counts one half."""
+    fpr, tpr = roc_curve(y, scores)
+    return float(np.sum(np.diff(fpr) * (tpr[1:] + tpr[:-1])) / 2)
+
+
+def precision_recall_curve(y: Array, scores: Array) -> tuple[Floats, Floats, Array]:
+    """Precision and recall at each distinct score taken as the threshold, highest first."""
+    tp, fp, thresholds = _cumulative(y, scores)
+    return tp / (tp + fp), tp / tp[-1], thresholds
+
+
+def average_precision(y: Array, scores: Array) -> float:
+    """Area under the precision-recall curve as a sum of steps, ``sum (R_k - R_k-1) P_k``.
+
+    Straight lines between the points would promise what no threshold delivers (Davis and
+    Goadrich 2006).
+    """
+    precision, recall, _ = precision_recall_curve(y, scores)
+    return float(np.sum(np.diff(recall, prepend=0) * precision))
+
+
+def choose_threshold(model: Classifier, rows: Rows) -> float:
+    """The probability with the best F1 on ``rows`` (validation rows, never test rows).
+
+    Candidates are ``k / 256``: those that an int8 output can tell apart. Of equal ones the lowest
+    is taken.
+    """
+    candidates = np.arange(1, 256) / 256
+    scores = model.decision_scores(rows)
+    f1 = [confusion_matrix(rows.y, scores >= t).f1 for t in candidates]
+    return float(candidates[int(np.argmax(f1))])
+
+
+def threshold_code(threshold: float) -> int:
+    """The int8 code from which an output (scale 1/256, zero point -128) counts as positive.
+
+    Raises:
+        ScratchmlError: no code stands for a probability as high, or the threshold is not positive.
+    """
+    code = int(np.ceil(256 * threshold)) - 128
+    if not 0 < threshold or code > 127:
+        raise ScratchmlError(f"threshold {threshold:g}: int8 can tell apart 0 < t <= 255/256")
+    return code
+
+
+def _cumulative(y: Array, scores: Array) -> tuple[Array, Array, Array]:
+    """True and false positives when each distinct score, from the highest, is the threshold."""
+    positive = y > 0
+    if positive.all() or not positive.any():
+        raise ScratchmlError(
+            f"all {len(y)} rows are of one class: curves and areas need snow and no snow"
+        )
+    order = np.argsort(-scores.astype(np.float64), kind="stable")
+    ordered = scores[order]
+    last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(y) - 1)
+    tp = np.cumsum(positive[order])[last]
+    return tp, last + 1 - tp, ordered[last]
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

@@ -1,0 +1,113 @@
+"""Read a table of hours from CSV and refuse, by row and column, what is not one."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import zlib
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scratchml.errors import ScratchmlError
+from scratchml.resources import find
+
+EMBEDDED = "reynolds_mountain_east_wy1999-2008.csv.gz"
+
+#: Least and greatest value that can be meant, which catches Fahrenheit, Kelvin and fractions.
+RANGES = {
+    "temperature_2m": (-90.0, 60.0),
+    "relative_humidity_2m": (0.0, 100.0),
+    "snowfall": (0.0, 100.0),
+}
+COLUMNS = ("time", *RANGES)
+
+
+def load(path: str | PathLike[str] | None = None) -> pd.DataFrame:
+    """Read a table of hours from a CSV file, plain or gzip.
+
+    Args:
+        path: the file; ``None`` for the embedded ten years of Reynolds Mountain East, Idaho.
+
+    Raises:
+        ScratchmlError: the file is empty, damaged or not CSV, a column is missing, a cell is
+            missing, not a number or out of range, or an hour is doubled or out of order. The
+            message names the file, the line and the column.
+        OSError: the file cannot be read.
+    """
+    source = Path(path) if path is not None else find("data") / EMBEDDED
+    try:
+        table = pd.read_csv(io.BytesIO(_contents(source)))
+    except pd.errors.EmptyDataError:
+        raise ScratchmlError(f"{source}: the file is empty") from None
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ScratchmlError(f"{source}: this is not a CSV table ({reason})") from None
+    try:
+        return _checked(table)
+    except ScratchmlError as error:
+        raise ScratchmlError(f"{source}: {error}") from None
+
+
+def fingerprint(hours: pd.DataFrame) -> str:
+    """SHA-256 of the table's values: the same hours, the same 64 characters, from any file."""
+    digest = hashlib.sha256()
+    times = hours["time"].to_numpy().astype("datetime64[s]").astype("<i8")
+    digest.update(times.tobytes())
+    for column in RANGES:
+        digest.update(hours[column].to_numpy().astype("<f8").tobytes())
+    return digest.hexdigest()
+
+
+def _contents(source: Path) -> bytes:
+    """The file's bytes, unpacked if they are gzip, by what they are and not by their name."""
+    contents = source.read_bytes()
+    if contents[:2] != b"\x1f\x8b":
+        return contents
+    try:
+        return gzip.decompress(contents)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ScratchmlError(f"{source}: the gzip file is cut short or damaged ({error})") from None
+
+
+def _checked(table: pd.DataFrame) -> pd.DataFrame:
+    missing = [column for column in COLUMNS if column not in table.columns]
+    if missing:
+        raise ScratchmlError(
+            f"the column {', '.join(missing)} is missing; needed are {', '.join(COLUMNS)}"
+        )
+    if table.empty:
+        raise ScratchmlError("there is a header, but no hour below it")
+    hours = pd.DataFrame({"time": _times(table["time"])})
+    for column, (low, high) in RANGES.items():
+        hours[column] = _numbers(table[column], low, high)
+    return hours
+
+
+def _times(cells: pd.Series) -> pd.Series:
+    text = cells.astype(str)
+    times = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
+    _refuse(times.isna(), cells, "is not a time such as 2020-01-31T23:00")
+    step = times.diff()
+    _refuse(step == pd.Timedelta(0), cells, "stands twice: an hour may come only once")
+    _refuse(step < pd.Timedelta(0), cells, "comes before the hour above it: sort the file by time")
+    return times.dt.tz_localize(None)
+
+
+def _numbers(cells: pd.Series, low: float, high: float) -> pd.Series:
+    _refuse(cells.isna(), cells, "is missing: fill it or leave the whole hour out")
+    numbers = pd.to_numeric(cells, errors="coerce").astype(np.float64)
+    _refuse(numbers.isna(), cells, "is not a number")
+    _refuse((numbers < low) | (numbers > high), cells, f"is outside {low:g} .. {high:g}")
+    return numbers
+
+
+def _refuse(bad: pd.Series, cells: pd.Series, complaint: str) -> None:
+    """Raise for the first row marked in ``bad``. Line 1 of the file is the header."""
+    if bad.any():
+        row = int(bad.to_numpy().argmax())
+        value = "" if pd.isna(cells.iloc[row]) else f" {cells.iloc[row]!r}"
+        raise ScratchmlError(f"line {row + 2}, column {cells.name}: the value{value} {complaint}")
