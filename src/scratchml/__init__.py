@@ -1,0 +1,50 @@
+"""Small neural networks for microcontrollers, from numpy training to bit-exact int8 C.
+
+Data flows one way: hours -> windows -> float network -> int8 network -> C source. Each stage is a
+module that knows the one before it::
+
+    hours = scratchml.weather.load()
+    data = scratchml.make_dataset(hours, window=3, horizon=1)
+    net = scratchml.MLP([6, 12, 1], dropout=0.2, seed=0)
+    scratchml.train(net, data.train, data.validation)
+    model = scratchml.quantize(net, data.train)
+    scratchml.export_c(model, "build", name="snow_model")
+"""
+
+from scratchml import weather
+from scratchml.baselines import baselines
+from scratchml.checkpoint import Checkpoint
+from scratchml.dataset import Dataset, Recipe, Rows, Scaler, make_dataset
+from scratchml.engine import Engine
+from scratchml.errors import ScratchmlError
+from scratchml.evaluate import Evaluation, choose_threshold, evaluate
+from scratchml.export import export_c
+from scratchml.mlp import MLP
+from scratchml.quantize import QuantizedMLP, quantize
+from scratchml.train import History, train
+from scratchml.verify import verify
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MLP",
+    "Checkpoint",
+    "Dataset",
+    "Engine",
+    "Evaluation",
+    "History",
+    "QuantizedMLP",
+    "Recipe",
+    "Rows",
+    "Scaler",
+    "ScratchmlError",
+    "baselines",
+    "choose_threshold",
+    "evaluate",
+    "export_c",
+    "make_dataset",
+    "quantize",
+    "train",
+    "verify",
+    "weather",
+]

@@ -1,0 +1,119 @@
+"""The float network on disk: an ``.npz`` file of weights, with what gives them a meaning.
+
+Arrays ``layer1_weights[outputs, inputs]``, ``layer1_bias[outputs]`` and so on, and ``metadata``,
+a JSON text. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scratchml.dataset import Recipe, Scaler
+from scratchml.errors import ScratchmlError
+from scratchml.files import atomic_write
+from scratchml.mlp import MLP
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained network, the scaler of its inputs and the recipe of its data.
+
+    Attributes:
+        data: ``fingerprint`` of the hours it was trained on.
+    """
+
+    net: MLP
+    scaler: Scaler
+    recipe: Recipe
+    data: str
+
+    def metadata(self) -> dict[str, Any]:
+        """What travels on with the int8 model: recipe, data and seed."""
+        return {"recipe": asdict(self.recipe), "data": self.data, "seed": self.net.seed}
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the ``.npz`` file; the same checkpoint gives the same bytes."""
+        net = self.net
+        arrays = {}
+        for number, w in enumerate(net.weights, start=1):
+            arrays[f"layer{number}_weights"] = w[:, :-1]
+            arrays[f"layer{number}_bias"] = w[:, -1]
+        metadata = {
+            **self.metadata(),
+            "features": asdict(self.scaler),
+            "output": net.output,
+            "dropout": net.dropout,
+            "threshold": net.threshold,
+        }
+        buffer = io.BytesIO()
+        np.savez(buffer, metadata=np.array(json.dumps(metadata, sort_keys=True)), **arrays)
+        atomic_write(Path(path), buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Checkpoint:
+        """Read the ``.npz`` file.
+
+        Raises:
+            ScratchmlError: it is damaged, or was not written by ``save``.
+            OSError: it cannot be read.
+        """
+        contents = io.BytesIO(Path(path).read_bytes())
+        try:
+            with np.load(contents, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            metadata = json.loads(str(arrays.pop("metadata")))
+            return cls(
+                _network(arrays, metadata),
+                Scaler.from_dict(metadata["features"]),
+                read_recipe(metadata),
+                str(metadata["data"]),
+            )
+        except ScratchmlError as error:
+            raise ScratchmlError(f"{path}: {error}") from None
+        except (
+            ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error
+        ):
+            raise ScratchmlError(
+                f"{path}: this is not a whole model.npz as `scratchml train` writes it"
+            ) from None
+
+
+def read_recipe(metadata: Mapping[str, Any]) -> Recipe:
+    """The recipe in a model's metadata.
+
+    Raises:
+        ScratchmlError: there is none, as in a model that was not trained here.
+    """
+    try:
+        return Recipe(**metadata["recipe"])
+    except (KeyError, TypeError):
+        raise ScratchmlError("the model does not say what data it was trained on") from None
+
+
+def _network(arrays: Mapping[str, Any], metadata: Mapping[str, Any]) -> MLP:
+    layers = len(arrays) // 2
+    weights = [arrays[f"layer{n}_weights"] for n in range(1, layers + 1)]
+    biases = [arrays[f"layer{n}_bias"] for n in range(1, layers + 1)]
+    sizes = [weights[0].shape[1], *(len(b) for b in biases)]
+    net = MLP(
+        sizes,
+        output=metadata["output"],
+        dropout=float(metadata["dropout"]),
+        seed=int(metadata["seed"]),
+    )
+    for target, w, b in zip(net.weights, weights, biases, strict=True):
+        if w.shape != (target.shape[0], target.shape[1] - 1) or not np.isfinite(w).all():
+            raise ScratchmlError("the weights do not fit each other or are not finite")
+        target[:, :-1], target[:, -1] = w, b
+    net.threshold = float(metadata["threshold"])
+    return net

@@ -1,0 +1,233 @@
+"""The C engine on the host, through cffi: the very functions that run on the board.
+
+``Engine(model)`` fills the engine's structs from a ``QuantizedMLP``; ``Engine.from_c(path)`` compiles
+an exported C file and runs the structs that are in it, which are the ones that get flashed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scratchml._engine import ffi, lib
+from scratchml.errors import ScratchmlError
+from scratchml.quantize import QuantizedMLP
+from scratchml.resources import engine_folder, engine_sources
+
+Int8 = npt.NDArray[np.int8]
+
+
+class Engine:
+    """A model ready to run in C. A context manager; usable from several threads.
+
+    Args:
+        model: whose numbers are copied into the engine's structs.
+
+    Raises:
+        ScratchmlError: the engine refuses the model.
+    """
+
+    def __init__(self, model: QuantizedMLP) -> None:
+        self._owned: list[Any] = []  # cffi frees what nobody refers to
+        self._library: _ExportedLibrary | None = None
+        self._start(model, self._fill(model))
+
+    @classmethod
+    def from_c(cls, path: str | os.PathLike[str], model: QuantizedMLP) -> Engine:
+        """Compile an exported ``.c`` file (its header beside it) and run the structs in it.
+
+        Args:
+            path: the file; its stem is the model's name.
+            model: what it was exported from, for the shapes of rows.
+
+        Raises:
+            ScratchmlError: no C compiler, or it or the engine refuses the file.
+        """
+        engine = cls.__new__(cls)
+        engine._owned = []
+        engine._library = _ExportedLibrary(Path(path))
+        try:
+            engine._start(model, ffi.cast("const sml_model *", engine._library.address))
+        except BaseException:
+            engine._library.close()
+            raise
+        return engine
+
+    def _start(self, model: QuantizedMLP, struct: Any) -> None:
+        self._model, self._struct = model, struct
+        self._context()  # have the engine check the model now
+        last = struct.layers[struct.layer_count - 1]
+        if (struct.layers[0].inputs, last.outputs) != (model.inputs, model.outputs):
+            raise ScratchmlError("the C model's inputs and outputs are not those of the .tflite")
+
+    def run(self, x: npt.ArrayLike) -> Int8:
+        """int8 rows ``[n, inputs]`` to int8 rows ``[n, outputs]``."""
+        rows = self._model.check_rows(x, np.int8)
+        return self._run(ffi.NULL, ffi.from_buffer("int8_t[]", rows), len(rows))
+
+    def run_counts(self, counts: npt.ArrayLike) -> Int8:
+        """Sensor counts ``[n, inputs]`` to int8 rows ``[n, outputs]``, as on the board."""
+        rows = self._model.check_rows(counts, np.int32)
+        return self._run(ffi.from_buffer("int32_t[]", rows), ffi.NULL, len(rows))
+
+    def prepare_input(self, counts: npt.ArrayLike) -> Int8:
+        """Sensor counts ``[n, inputs]`` to int8 rows of the same shape."""
+        rows = self._model.check_rows(counts, np.int32)
+        codes = np.empty(rows.shape, np.int8)
+        context, _memory = self._context()
+        source = ffi.from_buffer("int32_t[]", rows)
+        target = ffi.from_buffer("int8_t[]", codes, require_writable=True)
+        _check(lib.sml_prepare_rows(context, source, target, self._model.inputs, len(rows)))
+        return codes
+
+    def close(self) -> None:
+        """Free the structs and the compiled library; the engine cannot be used afterwards."""
+        self._struct = None
+        self._owned.clear()
+        if self._library:
+            self._library.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(self, counts: Any, codes: Any, n: int) -> Int8:
+        model = self._model
+        output = np.empty((n, model.outputs), np.int8)
+        context, _memory = self._context()
+        target = ffi.from_buffer("int8_t[]", output, require_writable=True)
+        _check(lib.sml_run_rows(context, counts, codes, model.inputs, target, model.outputs, n))
+        return output
+
+    def _context(self) -> tuple[Any, Any]:
+        """A loaded context and its memory, one for each call so that threads share nothing."""
+        if self._struct is None:
+            raise ScratchmlError("this engine has been closed")
+        context = ffi.new("sml_context *")
+        _check(lib.sml_load_model(context, self._struct))
+        memory = ffi.new("int8_t[]", self._struct.memory_bytes)
+        _check(lib.sml_initialize_model_memory(context, memory, len(memory)))
+        return context, memory
+
+    def _fill(self, model: QuantizedMLP) -> Any:
+        """The structs of ``scratchml.h``, as the exporter writes them in C."""
+        layers = self._new("sml_dense[]", len(model.layers))
+        for target, layer in zip(layers, model.layers, strict=True):
+            target.outputs, target.inputs = layer.weights.shape
+            target.weights = self._array("int8_t", layer.weights)
+            target.bias = self._array("int32_t", layer.folded_bias)
+            target.multiplier = self._array("int32_t", layer.multiplier)
+            target.shift = self._array("int8_t", layer.shift)
+            target.zero_point = layer.target.zero_point
+            target.act_min, target.act_max = layer.act_min, layer.act_max
+
+        struct = self._new("sml_model *")
+        struct.version, struct.layout = lib.SML_MODEL_VERSION, lib.SML_LAYOUT_PORTABLE
+        struct.layer_count, struct.layers = len(model.layers), layers
+        struct.memory_bytes = model.memory_bytes
+        struct.input_zero_point = model.layers[0].source.zero_point
+        if (f := model.features) is not None:
+            columns = (f.mean, f.low, f.high, f.multiplier, f.shift)
+            rows = [tuple(int(v) for v in row) for row in zip(*columns, strict=True)]
+            struct.feature_count, struct.features = len(rows), self._new("sml_feature[]", rows)
+        if model.logistic_table is not None:
+            head = self._new("sml_head *")
+            head.apply = ffi.addressof(lib, "sml_head_table")
+            head.table = self._array("int8_t", model.logistic_table)
+            struct.head = head
+        return struct
+
+    def _new(self, kind: str, initializer: Any = None) -> Any:
+        self._owned.append(ffi.new(kind, initializer))
+        return self._owned[-1]
+
+    def _array(self, kind: str, values: npt.NDArray[Any]) -> Any:
+        return self._new(f"{kind}[]", values.ravel().tolist())
+
+
+def _check(status: int) -> None:
+    """The one place where a status becomes an exception."""
+    if status != lib.SML_OK:
+        name = ffi.string(ffi.cast("sml_status", status))
+        raise ScratchmlError(f"the C engine answers {name} ({status})")
+
+
+class _ExportedLibrary:
+    """An exported ``.c`` file compiled, with the engine, to a shared library and loaded."""
+
+    def __init__(self, source: Path) -> None:
+        if not re.fullmatch(r"[A-Za-z_]\w*", source.stem, re.ASCII):
+            raise ScratchmlError(f"{source}: the file is not named after a model")
+        source.read_bytes()  # a missing file is the caller's mistake, not the compiler's
+        self._folder = tempfile.TemporaryDirectory(prefix="scratchml-")
+        library = Path(self._folder.name) / "model.so"
+        try:
+            compile_library(source, library)
+            self._handle = ctypes.CDLL(str(library))
+            symbol = ctypes.c_char.in_dll(self._handle, source.stem)
+        except (OSError, ValueError) as error:
+            self.close()
+            if isinstance(error, ScratchmlError):
+                raise
+            raise ScratchmlError(f"{source}: the compiled model cannot be loaded ({error})") from None
+        except BaseException:
+            self.close()
+            raise
+        self.address = ctypes.addressof(symbol)
+
+    def close(self) -> None:
+        """Delete the file; the mapping itself goes with the process."""
+        self._folder.cleanup()
+
+
+def compiler() -> list[str]:
+    """The C compiler's command: ``$CC``, or the first of cc, gcc and clang on the path.
+
+    Raises:
+        ScratchmlError: there is none.
+    """
+    command = shlex.split(os.environ.get("CC", ""))
+    if command:
+        if shutil.which(command[0]):
+            return command
+        raise ScratchmlError(f"the C compiler {command[0]!r}, named by $CC, is not there")
+    for name in ("cc", "gcc", "clang"):
+        if shutil.which(name):
+            return [name]
+    raise ScratchmlError(
+        "no C compiler: install gcc or clang (or name one in $CC) to compile the exported model"
+    )
+
+
+def compile_library(source: Path, library: Path) -> None:
+    """Compile an exported C file and the engine into a shared library.
+
+    Raises:
+        ScratchmlError: there is no compiler, or it reports an error, whose first line is given.
+    """
+    flags = ["-std=c11", "-O2", "-shared", "-fPIC", "-I", str(engine_folder())]
+    files = [str(source), *map(str, engine_sources())]
+    command = [*compiler(), *flags, *files, "-o", str(library)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        lines = result.stderr.strip().splitlines() or ["no message"]
+        first = next((line for line in lines if "error" in line), lines[0])
+        raise ScratchmlError(f"the exported C does not compile: {first}")

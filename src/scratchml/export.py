@@ -1,0 +1,261 @@
+"""An int8 perceptron as C source: typed ``const`` structs for the engine in ``csrc/engine``.
+
+The ``.c`` file holds numbers only; the ``.h`` file declares the model and its sizes. The same model
+gives the same bytes: neither a date nor a path goes into them.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scratchml.errors import ScratchmlError
+from scratchml.files import atomic_write
+from scratchml.quantize import QuantizedDense, QuantizedMLP
+
+Int8 = npt.NDArray[np.int8]
+
+GOLDEN_ROWS = 32
+
+#: sizeof on a 32-bit CPU, by the structs of scratchml.h; checked against arm-none-eabi-gcc.
+SIZEOF = {"sml_model": 24, "sml_dense": 24, "sml_feature": 20, "sml_head": 8}
+
+#: What the generated file or C itself calls something else.
+RESERVED = frozenset(
+    "layers features sigmoid sigmoid_table main NULL "
+    "auto break case char const continue default do double else enum extern float for goto if inline "
+    "int long register restrict return short signed sizeof static struct switch typedef union "
+    "unsigned void volatile while bool class".split()
+)
+
+
+def export_c(model: QuantizedMLP, folder: str | PathLike[str], *, name: str) -> tuple[Path, Path]:
+    """Write ``folder/name.c`` and ``folder/name.h``; returns their paths.
+
+    Raises:
+        ScratchmlError: ``name`` is not an identifier that C leaves free.
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in RESERVED or re.match("sml_|layer\\d|u?int", name):
+        raise ScratchmlError(
+            f"{name!r} cannot name a C variable: use letters, digits and underscores, "
+            "no keyword of C and nothing that begins with sml_, layer1 or int"
+        )
+    source, header = Path(folder) / f"{name}.c", Path(folder) / f"{name}.h"
+    atomic_write(header, header_text(model, name))
+    atomic_write(source, source_text(model, name))
+    return source, header
+
+
+def flash_bytes(model: QuantizedMLP) -> int:
+    """Bytes of constant data that the model takes in flash on a 32-bit CPU, engine apart.
+
+    Weights, a 4-byte bias, a 4-byte multiplier and a 1-byte shift an output, the sigmoid's table,
+    and the structs; each array starts on a multiple of 4, as ARM's compilers place them.
+    """
+    arrays = [
+        size
+        for layer in model.layers
+        for size in (layer.weights.size, 4 * len(layer.bias), 4 * len(layer.bias), len(layer.bias))
+    ]
+    arrays += [SIZEOF["sml_dense"] * len(model.layers), SIZEOF["sml_model"]]
+    if model.features is not None:
+        arrays.append(SIZEOF["sml_feature"] * len(model.features.mean))
+    if model.logistic:
+        arrays += [256, SIZEOF["sml_head"]]
+    return sum(-(-size // 4) * 4 for size in arrays)
+
+
+def golden_inputs(model: QuantizedMLP) -> Int8:
+    """int8 rows ``[32, inputs]`` for the self-test on a board, the same every time.
+
+    The extremes, then random rows, those first whose outputs are new: most random rows drive a
+    sigmoid to its end and would prove little.
+    """
+    corners = np.array([[-128], [127], [0]], np.int8).repeat(model.inputs, axis=1)
+    random = np.random.default_rng(0).integers(-128, 128, (1024, model.inputs), np.int8)
+    _, first = np.unique(model.run(random), axis=0, return_index=True)
+    is_new = np.isin(np.arange(len(random)), first)
+    order = np.argsort(~is_new, kind="stable")
+    return np.vstack([corners, random[order]])[:GOLDEN_ROWS]
+
+
+def header_text(model: QuantizedMLP, name: str) -> str:
+    """The header: sizes for the caller's arrays, and the declarations."""
+    upper = name.upper()
+    return f"""\
+{_title(model, name)}
+#ifndef {upper}_H
+#define {upper}_H
+
+#include "scratchml.h"
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+#define {upper}_INPUTS {model.inputs}
+#define {upper}_OUTPUTS {model.outputs}
+#define {upper}_MEMORY_BYTES {model.memory_bytes}
+{_threshold_define(model, upper)}
+extern const sml_model {name};
+
+#ifdef SML_SELF_TEST
+#define {upper}_GOLDEN_ROWS {GOLDEN_ROWS}
+extern const int8_t {name}_golden_input[{GOLDEN_ROWS}][{model.inputs}];
+extern const int8_t {name}_golden_output[{GOLDEN_ROWS}][{model.outputs}];
+#endif
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+
+def source_text(model: QuantizedMLP, name: str) -> str:
+    """The source: arrays, then the structs that point to them, then the golden vectors."""
+    layers = list(enumerate(model.layers, start=1))
+    parts = [f'{_title(model, name)}\n#include "{name}.h"\n']
+    parts += [_layer_arrays(number, layer) for number, layer in layers]
+    structs = ",\n".join(_layer_struct(number, layer) for number, layer in layers)
+    parts.append(f"static const sml_dense layers[{len(layers)}] = {{\n{structs},\n}};\n")
+    if model.features is not None:
+        parts.append(_features(model))
+    if model.logistic_table is not None:
+        parts.append(
+            "/* The sigmoid of logit code i - 128, as code = 256 * probability - 128. */\n"
+            + _array("int8_t", "sigmoid_table", model.logistic_table)
+            + "\nstatic const sml_head sigmoid = {.apply = sml_head_table, .table = sigmoid_table};\n"
+        )
+    parts.append(_model_struct(model, name))
+    parts.append(_golden(model, name))
+    return "\n".join(parts)
+
+
+def _title(model: QuantizedMLP, name: str) -> str:
+    shape = "-".join(map(str, model.sizes)) + (", sigmoid" if model.logistic else "")
+    origin = [
+        f"{label} {model.metadata[key]}"
+        for key, label in (("data", "trained on data with SHA-256"), ("seed", "seed"))
+        if key in model.metadata
+    ]
+    lines = [f"{name}: int8 perceptron {shape}. Generated by scratchml; do not edit."]
+    if origin:
+        lines.append(_comment_safe("; ".join(origin) + "."))
+    return "/* " + "\n * ".join(lines) + " */"
+
+
+def _threshold_define(model: QuantizedMLP, upper: str) -> str:
+    if not model.logistic:
+        return ""
+    return f"""
+/* Positive (snow) when output[0] >= this code, a probability of {model.threshold:g}. */
+#define {upper}_THRESHOLD ({model.decision_threshold})
+"""
+
+
+def _layer_arrays(number: int, layer: QuantizedDense) -> str:
+    outputs, inputs = layer.weights.shape
+    kind = "ReLU" if layer.relu else "linear"
+    return (
+        f"/* Layer {number}: {inputs} -> {outputs}, {kind}. "
+        f"Input = {layer.source.scale:.6g} * (code - ({layer.source.zero_point})), "
+        f"output = {layer.target.scale:.6g} * (code - ({layer.target.zero_point})). */\n"
+        + "\n".join(
+            [
+                _array("int8_t", f"layer{number}_weights", layer.weights),
+                _array("int32_t", f"layer{number}_bias", layer.folded_bias),
+                _array("int32_t", f"layer{number}_multiplier", layer.multiplier),
+                _array("int8_t", f"layer{number}_shift", layer.shift),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _layer_struct(number: int, layer: QuantizedDense) -> str:
+    outputs, inputs = layer.weights.shape
+    return f"""\
+    {{
+        .inputs = {inputs},
+        .outputs = {outputs},
+        .weights = layer{number}_weights,
+        .bias = layer{number}_bias,
+        .multiplier = layer{number}_multiplier,
+        .shift = layer{number}_shift,
+        .zero_point = {layer.target.zero_point},
+        .act_min = {layer.act_min},
+        .act_max = {layer.act_max},
+    }}"""
+
+
+def _features(model: QuantizedMLP) -> str:
+    features, scaler = model.features, model.scaler
+    assert features is not None and scaler is not None  # both or none: see QuantizedMLP.features
+    lines = []
+    for i, name in enumerate(scaler.names):
+        unit = f"1/{scaler.resolution[i]} {scaler.units[i]}"
+        comment = f"{name} in {unit}: mean {scaler.mean[i]:.6g}, deviation {scaler.std[i]:.6g}"
+        lines.append(
+            f"    /* {_comment_safe(comment)} */\n"
+            f"    {{.mean = {features.mean[i]}, .min = {features.low[i]}, .max = {features.high[i]}, "
+            f".multiplier = {features.multiplier[i]}, .shift = {features.shift[i]}}},\n"
+        )
+    return f"static const sml_feature features[{len(lines)}] = {{\n{''.join(lines)}}};\n"
+
+
+def _model_struct(model: QuantizedMLP, name: str) -> str:
+    features = model.features
+    count, pointer = (len(features.mean), "features") if features is not None else (0, "NULL")
+    return f"""\
+const sml_model {name} = {{
+    .version = SML_MODEL_VERSION,
+    .layout = SML_LAYOUT_PORTABLE,
+    .input_zero_point = {model.layers[0].source.zero_point},
+    .layer_count = {len(model.layers)},
+    .feature_count = {count},
+    .memory_bytes = {name.upper()}_MEMORY_BYTES,
+    .layers = layers,
+    .features = {pointer},
+    .head = {"&sigmoid" if model.logistic else "NULL"},
+}};
+"""
+
+
+def _golden(model: QuantizedMLP, name: str) -> str:
+    inputs = golden_inputs(model)
+    arrays = [
+        _array2d(f"{name}_golden_input", inputs),
+        _array2d(f"{name}_golden_output", model.run(inputs)),
+    ]
+    return "#ifdef SML_SELF_TEST\n" + "\n".join(arrays) + "\n#endif\n"
+
+
+def _array(kind: str, name: str, values: Any) -> str:
+    flat = values.ravel().tolist()
+    return f"static const {kind} {name}[{len(flat)}] = {{\n{_wrapped(flat)}\n}};"
+
+
+def _array2d(name: str, rows: Any) -> str:
+    body = "\n".join("    {" + _wrapped(row.tolist(), "     ").strip().rstrip(",") + "}," for row in rows)
+    return f"const int8_t {name}[{rows.shape[0]}][{rows.shape[1]}] = {{\n{body}\n}};"
+
+
+def _wrapped(values: Iterable[int], indent: str = "    ") -> str:
+    # the least int32 has no literal in C: -2147483648 is minus an int that does not fit
+    words = ["INT32_MIN" if v == -(2**31) else str(v) for v in values]
+    text = " ".join(f"{word}," for word in words)
+    return textwrap.fill(text, 96, initial_indent=indent, subsequent_indent=indent)
+
+
+def _comment_safe(text: str) -> str:
+    """Text from a file cannot end the comment it stands in, nor open a line of its own."""
+    return re.sub(r"[^\x20-\x7e]", "?", text).replace("*/", "* /").replace("/*", "/ *")

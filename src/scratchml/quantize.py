@@ -1,0 +1,412 @@
+"""From a float network to an int8 one: calibration, scales, zero points, multipliers and shifts.
+
+``real = scale * (code - zero_point)``. Activations have one scale each, chosen from the range seen
+on calibration rows; weights are symmetric (zero point 0) with one scale for each output. The
+choices are those of TFLiteConverter, tensor by tensor: docs/arithmetic.md gives every formula.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from scratchml import integer
+from scratchml.dataset import Rows, Scaler
+from scratchml.errors import ScratchmlError
+from scratchml.evaluate import threshold_code
+from scratchml.files import atomic_write
+from scratchml.mlp import MLP, Floats
+
+Int8 = npt.NDArray[np.int8]
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """What the codes of an activation stand for: ``real = scale * (code - zero_point)``."""
+
+    scale: float  # a float32 value
+    zero_point: int
+
+
+#: Every probability, by convention: code -128 is 0 and 127 is 255/256.
+PROBABILITY = Quantization(1 / 256, -128)
+
+#: The largest code that the converter plans for a bias.
+BIAS_MAX = 2**30 - 1
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedDense:
+    """One fully connected layer as the ``.tflite`` file has it, and the integers derived from it.
+
+    Attributes:
+        weights: ``[outputs, inputs]``; ``weight_scales``: float32 ``[outputs]``.
+        bias: ``[outputs]``, in units of ``source.scale * weight_scales``.
+        source, target: quantization of the layer's input and output.
+        relu: whether the output is clamped at zero.
+
+    """
+
+    weights: Int8
+    weight_scales: npt.NDArray[np.float32]
+    bias: npt.NDArray[np.int32]
+    source: Quantization
+    target: Quantization
+    relu: bool
+    name: str = "layer"
+
+    @cached_property
+    def _constants(self) -> tuple[Int64, Int64, Int64]:
+        """Folded bias, multiplier and shift, ``[outputs]`` each."""
+        factors = self.source.scale * self.weight_scales.astype(np.float64) / self.target.scale
+        pairs = [quantize_multiplier(float(factor)) for factor in factors]
+        multiplier, shift = np.array(pairs, np.int64).T.copy()
+        sums = self.weights.sum(axis=1, dtype=np.int64)
+        bias = self.bias - self.source.zero_point * sums
+        # A row of zeros has a constant output. Its bias may be as large as 2^30, so it is replaced
+        # by its result, which a factor of exactly 1 (2^30 / 2^31 * 2^1) leaves as it is.
+        zero = ~self.weights.any(axis=1)
+        bias[zero] = integer.requantize(bias[zero], multiplier[zero], shift[zero])
+        multiplier[zero], shift[zero] = 2**30, 1
+        return bias, multiplier, shift
+
+    @property
+    def folded_bias(self) -> npt.NDArray[np.int32]:
+        """The bias less the input's zero point times the sum of the row's weights."""
+        return self._constants[0].astype(np.int32)
+
+    @property
+    def multiplier(self) -> npt.NDArray[np.int32]:
+        return self._constants[1].astype(np.int32)
+
+    @property
+    def shift(self) -> npt.NDArray[np.int8]:
+        return self._constants[2].astype(np.int8)
+
+    @property
+    def act_min(self) -> int:
+        return max(-128, self.target.zero_point) if self.relu else -128
+
+    @property
+    def act_max(self) -> int:
+        return 127
+
+    def check_accumulators(self) -> None:
+        """Prove that no int8 input can overflow: ``(|bias| + 128 sum|w|) << shift < 2^31``.
+
+        Raises:
+            ScratchmlError: it cannot be proved.
+        """
+        bias, _, shift = self._constants
+        reach = np.abs(bias) + 128 * np.abs(self.weights.astype(np.int64)).sum(axis=1)
+        # in exact Python integers: a shift may be as large as 1024
+        for channel, (bound, left) in enumerate(zip(reach.tolist(), shift.tolist(), strict=True)):
+            if left > 30 or bound << max(left, 0) >= 2**31:
+                raise ScratchmlError(
+                    f"{self.name}, output {channel}: its accumulator can leave 32 bits "
+                    f"(up to {bound} << {max(left, 0)}), so no exact C can be exported"
+                )
+
+    def run(self, x: Int8) -> Int8:
+        """``x[n, inputs]`` to ``[n, outputs]``."""
+        return integer.dense(
+            x,
+            self.weights,
+            self.folded_bias,
+            self.multiplier,
+            self.shift,
+            self.target.zero_point,
+            self.act_min,
+            self.act_max,
+        )
+
+
+@dataclass(frozen=True)
+class Features:
+    """The scaler in integers: what ``sml_prepare_input`` needs, a value for each channel."""
+
+    mean: npt.NDArray[np.int32]
+    low: npt.NDArray[np.int32]
+    high: npt.NDArray[np.int32]
+    multiplier: npt.NDArray[np.int32]
+    shift: npt.NDArray[np.int8]
+
+    @classmethod
+    def of(cls, scaler: Scaler, target: Quantization) -> Features:
+        """``code = (counts - mean) / (resolution * std * scale) + zero_point``.
+
+        Counts are clamped to where the code has long saturated, so that nothing overflows.
+
+        Raises:
+            ScratchmlError: a channel's counts do not fit in 31 bits.
+        """
+        columns = []
+        for name, resolution, mean, std in zip(
+            scaler.names, scaler.resolution, scaler.mean, scaler.std, strict=True
+        ):
+            factor = 1 / (resolution * std * target.scale)
+            center = round_half_away(mean * resolution)
+            reach = math.ceil(257 / factor)  # codes span 255, zero point included
+            if abs(center) + reach >= 2**30:
+                raise ScratchmlError(f"{name}: {resolution} counts a unit do not fit in 31 bits")
+            columns.append((center, center - reach, center + reach, *quantize_multiplier(factor)))
+        mean, low, high, multiplier, shift = zip(*columns, strict=True)
+        i32 = np.int32
+        return cls(
+            np.array(mean, i32),
+            np.array(low, i32),
+            np.array(high, i32),
+            np.array(multiplier, i32),
+            np.array(shift, np.int8),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedMLP:
+    """An int8 perceptron: layers, an optional sigmoid, and what its numbers mean.
+
+    Attributes:
+        layers: one or more; ``logistic``: whether a sigmoid follows the last one.
+        scaler: of the sensor counts, or ``None`` for a model that takes int8 codes only.
+        threshold: probabilities from here on count as positive.
+        metadata: JSON values that travel with the model (recipe, seed, fingerprint).
+
+    Raises:
+        ScratchmlError: shapes do not fit each other, no int8 code stands for the threshold, or for
+            some input a 32-bit accumulator would overflow.
+    """
+
+    layers: tuple[QuantizedDense, ...]
+    logistic: bool = False
+    scaler: Scaler | None = None
+    threshold: float = 0.5
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for above, below in zip(self.layers, self.layers[1:], strict=False):
+            if below.weights.shape[1] != above.weights.shape[0]:
+                raise ScratchmlError(
+                    f"{below.name} takes {below.weights.shape[1]} inputs, "
+                    f"but the layer before it has {above.weights.shape[0]} outputs"
+                )
+        if self.scaler and self.inputs % len(self.scaler.names):
+            raise ScratchmlError(
+                f"{self.inputs} inputs are not whole windows of {len(self.scaler.names)} channels"
+            )
+        threshold_code(self.threshold)
+        for layer in self.layers:
+            layer.check_accumulators()
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units from input to output."""
+        return (self.inputs, *(layer.weights.shape[0] for layer in self.layers))
+
+    @property
+    def inputs(self) -> int:
+        return self.layers[0].weights.shape[1]
+
+    @property
+    def outputs(self) -> int:
+        return self.layers[-1].weights.shape[0]
+
+    @property
+    def decision_threshold(self) -> int:
+        """The threshold as an int8 code: positive from this output code on."""
+        return threshold_code(self.threshold)
+
+    @property
+    def memory_bytes(self) -> int:
+        """RAM for activations: the two sides of the widest layer."""
+        return max(sum(layer.weights.shape) for layer in self.layers)
+
+    @cached_property
+    def features(self) -> Features | None:
+        """The scaler in integers, or ``None``."""
+        return Features.of(self.scaler, self.layers[0].source) if self.scaler else None
+
+    @cached_property
+    def logistic_table(self) -> Int8 | None:
+        """``[256]``: the output code for logit code ``i - 128``; ``None`` without a sigmoid."""
+        if not self.logistic:
+            return None
+        target = self.layers[-1].target
+        multiplier, shift = quantize_multiplier(target.scale * 2**27)
+        if shift < 0:
+            raise ScratchmlError(f"the logits' scale {target.scale:g} is too small for a sigmoid")
+        return integer.logistic_table(target.zero_point, multiplier, shift)
+
+    def prepare_input(self, counts: npt.ArrayLike) -> Int8:
+        """Sensor counts ``[n, inputs]`` to int8 rows, by the same integers as on the board.
+
+        Raises:
+            ScratchmlError: the model has no scaler, or the counts are not int32 rows of its width.
+        """
+        if self.features is None:
+            raise ScratchmlError("this model has no scaler: give it int8 rows instead of counts")
+        rows = self.check_rows(counts, np.int32)
+        f, windows = self.features, self.inputs // len(self.features.mean)
+        constants = (np.tile(v, windows) for v in (f.mean, f.low, f.high, f.multiplier, f.shift))
+        return integer.prepare_input(rows, *constants, self.layers[0].source.zero_point)
+
+    def run(self, x: npt.ArrayLike) -> Int8:
+        """int8 rows ``[n, inputs]`` to int8 rows ``[n, outputs]``, in numpy integers.
+
+        Raises:
+            ScratchmlError: ``x`` does not hold int8 rows of the model's width.
+        """
+        codes = self.check_rows(x, np.int8)
+        for layer in self.layers:
+            codes = layer.run(codes)
+        table = self.logistic_table
+        return codes if table is None else table[codes.astype(np.intp) + 128]
+
+    def decision_scores(self, rows: Rows) -> Int8:
+        """The output code for each row ``[n]``, from its sensor counts."""
+        return self.run(self.prepare_input(rows.counts))[:, 0]
+
+    def check_rows(self, rows: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """``rows`` as ``dtype[n, inputs]``, contiguous; values that would not fit are refused."""
+        given, kind = np.asarray(rows), np.dtype(dtype)
+        if given.ndim != 2 or given.shape[1] != self.inputs:
+            raise ScratchmlError(
+                f"rows of shape {given.shape}: this model takes [n, {self.inputs}] {kind.name}"
+            )
+        limits = np.iinfo(kind)
+        fits = np.issubdtype(given.dtype, np.integer) and (
+            given.size == 0 or (given.min() >= limits.min and given.max() <= limits.max)
+        )
+        if not fits:
+            raise ScratchmlError(f"rows of {given.dtype.name}: this model takes {kind.name} values")
+        return np.ascontiguousarray(given, kind)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write a ``.tflite`` file."""
+        from scratchml import tflite  # the next stage, which knows this one
+
+        atomic_write(Path(path), tflite.to_bytes(self))
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> QuantizedMLP:
+        """Read a ``.tflite`` file.
+
+        Raises:
+            ScratchmlError: the file is damaged, or holds something other than an int8 perceptron.
+        """
+        from scratchml import tflite
+
+        try:
+            return tflite.from_bytes(Path(path).read_bytes())
+        except ScratchmlError as error:
+            raise ScratchmlError(f"{path}: {error}") from None
+
+
+def quantize(
+    net: MLP, calibration: Rows | Floats, *, metadata: Mapping[str, Any] | None = None
+) -> QuantizedMLP:
+    """Quantize a trained network, with ranges as seen on calibration rows.
+
+    Args:
+        calibration: training rows, whose scaler the model takes over; or plain inputs
+            ``[n, inputs]``, for a model that takes int8 codes only.
+        metadata: JSON values to store with the model.
+
+    Raises:
+        ScratchmlError: no calibration rows, weights or inputs that are not finite, or a layer
+            whose accumulator could overflow.
+    """
+    scaler = calibration.scaler if isinstance(calibration, Rows) else None
+    x = calibration.x if isinstance(calibration, Rows) else calibration
+    if len(x) == 0:
+        raise ScratchmlError("there are no calibration rows: they set the ranges of the int8 codes")
+    if not np.isfinite(net.parameters).all() or not np.isfinite(x).all():
+        raise ScratchmlError("the weights or the calibration rows hold NaN or infinity")
+    with threadpool_limits(1, user_api="blas"):  # the same sums whatever the machine is doing
+        activations = [x, *net.activations(x)]
+    ranges = [activation_quantization(float(a.min()), float(a.max())) for a in activations]
+    last = len(net.weights) - 1
+    layers = tuple(
+        quantize_dense(w, ranges[i], ranges[i + 1], relu=i < last, name=f"layer {i + 1}")
+        for i, w in enumerate(net.weights)
+    )
+    return QuantizedMLP(
+        layers, net.output == "sigmoid", scaler, net.threshold, dict(metadata or {})
+    )
+
+
+def activation_quantization(low: float, high: float) -> Quantization:
+    """Scale and zero point for values from ``low`` to ``high``; zero always has a code.
+
+    The range is widened to reach zero, and to have a width if it has none.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    if high - low < 1e-6:
+        low, high = low - 1e-6, high + 1e-6
+    scale = float((np.float32(high) - np.float32(low)) / np.float32(255))
+    zero_point = round_half_away(float(np.float32(-128 - low / scale)))
+    return Quantization(scale, min(max(zero_point, -128), 127))
+
+
+def quantize_dense(
+    w: Floats, source: Quantization, target: Quantization, *, relu: bool, name: str = "layer"
+) -> QuantizedDense:
+    """Quantize ``w[outputs, inputs + 1]``, whose last column is the bias.
+
+    In float32 like the converter, which multiplies by reciprocals: a quotient rounded only once
+    would give another code now and then.
+    """
+    weights, bias = w[:, :-1].astype(np.float32), w[:, -1].astype(np.float32)
+    one = np.float32(1)
+    scales = np.maximum(np.abs(weights).max(axis=1), np.float32(5e-7)) / np.float32(127)
+    bias_scales = np.float32(source.scale) * scales
+    # A bias must fit in 31 bits; where it would not, the weights give up precision for it.
+    large = np.abs(bias).astype(np.float64) / bias_scales > BIAS_MAX
+    raised = np.abs(bias[large]).astype(np.float64) / BIAS_MAX
+    bias_scales[large], scales[large] = raised, raised / source.scale
+    codes = weights * (one / scales)[:, None]
+    if len(w) == 1 and large.any():
+        # The converter takes its way for single-scale tensors here, which looks at the old scale:
+        # close to the new one it keeps its codes. Beside so large a bias they hardly count.
+        old = np.abs(weights).max()
+        close = abs(old / np.float32(127) - scales[0]) <= 1e-3 and old > 0
+        codes = weights * (np.float32(127) / old) if close else weights / scales.astype(np.float64)
+    return QuantizedDense(
+        np.clip(_round_half_away(codes), -127, 127).astype(np.int8),
+        scales,
+        _round_half_away(bias * (one / bias_scales)).astype(np.int32),
+        source,
+        target,
+        relu,
+        name,
+    )
+
+
+def quantize_multiplier(factor: float) -> tuple[int, int]:
+    """``factor`` as ``multiplier / 2^31 * 2^shift`` with 31 bits of multiplier, or (0, 0).
+
+    A factor below 2^-32 counts as 0. Source: TensorFlow Lite Micro, ``QuantizeMultiplier``.
+    """
+    fraction, shift = math.frexp(factor)
+    multiplier = math.floor(fraction * 2**31 + 0.5)
+    if multiplier == 2**31:
+        multiplier, shift = 2**30, shift + 1
+    return (multiplier, shift) if shift >= -31 else (0, 0)
+
+
+def round_half_away(value: float) -> int:
+    """The nearest integer, ties away from zero: C's ``lround``, not Python's ``round``."""
+    return math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1)
+
+
+def _round_half_away(values: Floats) -> Floats:
+    return np.copysign(np.floor(np.abs(values) + 0.5), values)

@@ -1,0 +1,387 @@
+"""An int8 perceptron as a ``.tflite`` file, written and read.
+
+The file is a FlatBuffer (identifier ``TFL3``, schema version 3) that TensorFlow Lite Micro, LiteRT
+and Netron open. What the format has no place for, such as the features' names and scaling and the
+decision threshold, is JSON in a metadata buffer named ``scratchml``. Slots and enum values are
+those of TensorFlow's ``schema.fbs``; they are never renumbered.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import numpy.typing as npt
+from flatbuffers import number_types as N
+from flatbuffers.table import Table
+
+from scratchml.dataset import Scaler
+from scratchml.errors import ScratchmlError
+from scratchml.quantize import PROBABILITY, Quantization, QuantizedDense, QuantizedMLP
+
+IDENTIFIER = b"TFL3"
+METADATA_NAME = "scratchml"
+
+FULLY_CONNECTED, LOGISTIC = 9, 14  # BuiltinOperator
+FULLY_CONNECTED_OPTIONS = 8  # BuiltinOptions
+OPERATOR_VERSIONS = {FULLY_CONNECTED: 4, LOGISTIC: 2}  # the first that know int8
+ACTIVATIONS = {0: False, 1: True}  # ActivationFunctionType NONE and RELU: is it a ReLU?
+TENSOR_TYPES = {np.dtype("<f4"): 0, np.dtype("<i4"): 2, np.dtype("i1"): 9}  # TensorType
+ALIGNMENT = 16  # of every buffer, as the schema asks
+
+
+# --- writing ---------------------------------------------------------------------------------
+
+
+def to_bytes(model: QuantizedMLP) -> bytes:
+    """The file's contents; the same model gives the same bytes."""
+    writer = _Writer()
+    source = writer.activation("input", model.inputs, model.layers[0].source)
+    operators, first = [], source
+    codes = [FULLY_CONNECTED, LOGISTIC] if model.logistic else [FULLY_CONNECTED]
+    for number, layer in enumerate(model.layers, start=1):
+        inputs = [
+            source,
+            writer.constant(f"layer{number}/weights", layer.weights, layer.weight_scales),
+            writer.constant(f"layer{number}/bias", layer.bias, _bias_scales(layer)),
+        ]
+        source = writer.activation(f"layer{number}", layer.weights.shape[0], layer.target)
+        operators.append(writer.operator(0, inputs, source, relu=layer.relu))
+    if model.logistic:
+        logits, source = source, writer.activation("probability", model.outputs, PROBABILITY)
+        operators.append(writer.operator(1, [logits], source))
+    return writer.finish(codes, operators, first, source, _metadata_json(model))
+
+
+def _bias_scales(layer: QuantizedDense) -> npt.NDArray[np.float32]:
+    return np.float32(layer.source.scale) * layer.weight_scales
+
+
+def _metadata_json(model: QuantizedMLP) -> bytes:
+    features = asdict(model.scaler) if model.scaler else None
+    values = {"features": features, "threshold": model.threshold, **model.metadata}
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+class _Writer:
+    """Collects tensors and buffers; FlatBuffers are built from the leaves to the root."""
+
+    def __init__(self) -> None:
+        self.builder = flatbuffers.Builder(1024)
+        self.tensors: list[int] = []
+        self.buffers = [self.table([])]  # buffer 0 stays empty: it stands for "no data"
+
+    def table(self, fields: list[tuple[int, str, Any]]) -> int:
+        """A table from ``(slot, type, value)``; ``type`` names a ``Prepend...Slot`` method."""
+        self.builder.StartObject(max((slot for slot, _, _ in fields), default=-1) + 1)
+        for slot, kind, value in fields:
+            getattr(self.builder, f"Prepend{kind}Slot")(slot, value, 0)
+        return int(self.builder.EndObject())
+
+    def offsets(self, items: list[int]) -> int:
+        self.builder.StartVector(4, len(items), 4)
+        for item in reversed(items):
+            self.builder.PrependUOffsetTRelative(item)
+        return int(self.builder.EndVector())
+
+    def numbers(self, values: Any, dtype: str) -> int:
+        return int(self.builder.CreateNumpyVector(np.asarray(values, dtype)))
+
+    def buffer(self, data: bytes) -> int:
+        """Add a buffer, aligned; returns its number."""
+        builder = self.builder
+        builder.StartVector(1, len(data), ALIGNMENT)
+        builder.head -= len(data)  # what CreateByteVector does, which cannot align
+        builder.Bytes[builder.head : builder.head + len(data)] = data
+        vector = builder.EndVector()
+        self.buffers.append(self.table([(0, "UOffsetTRelative", vector)]))
+        return len(self.buffers) - 1
+
+    def activation(self, name: str, units: int, quantization: Quantization) -> int:
+        return self._tensor(
+            name, (1, units), np.dtype("i1"), 0, [quantization.scale], quantization.zero_point
+        )
+
+    def constant(self, name: str, values: npt.NDArray[Any], scales: npt.NDArray[np.float32]) -> int:
+        values = values.astype(values.dtype.newbyteorder("<"))
+        return self._tensor(name, values.shape, values.dtype, self.buffer(values.tobytes()), scales, 0)
+
+    def _tensor(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        buffer: int,
+        scales: Any,
+        zero_point: int,
+    ) -> int:
+        """Add a tensor; returns its number. Scales run along dimension 0, the outputs."""
+        label = self.builder.CreateString(name)
+        dimensions = self.numbers(shape, "<i4")
+        scale = self.numbers(scales, "<f4")
+        zero_points = self.numbers([zero_point] * len(scales), "<i8")
+        quantization = self.table([(2, "UOffsetTRelative", scale), (3, "UOffsetTRelative", zero_points)])
+        self.tensors.append(
+            self.table(
+                [
+                    (0, "UOffsetTRelative", dimensions),
+                    (1, "Int8", TENSOR_TYPES[dtype]),
+                    (2, "Uint32", buffer),
+                    (3, "UOffsetTRelative", label),
+                    (4, "UOffsetTRelative", quantization),
+                ]
+            )
+        )
+        return len(self.tensors) - 1
+
+    def operator(self, code: int, inputs: list[int], output: int, relu: bool | None = None) -> int:
+        """An operator; ``relu`` is given for a fully connected one."""
+        sources, targets = self.numbers(inputs, "<i4"), self.numbers([output], "<i4")
+        fields = [
+            (0, "Uint32", code),
+            (1, "UOffsetTRelative", sources),
+            (2, "UOffsetTRelative", targets),
+        ]
+        if relu is not None:
+            options = self.table([(0, "Int8", int(relu))])
+            fields += [(3, "Uint8", FULLY_CONNECTED_OPTIONS), (4, "UOffsetTRelative", options)]
+        return self.table(fields)
+
+    def finish(
+        self, codes: list[int], operators: list[int], source: int, target: int, metadata: bytes
+    ) -> bytes:
+        """Metadata, operator codes, the one subgraph, the model."""
+        metadata_buffer = self.buffer(metadata)
+        name = self.builder.CreateString(METADATA_NAME)
+        entry = self.table([(0, "UOffsetTRelative", name), (1, "Uint32", metadata_buffer)])
+        operator_codes = [
+            self.table(
+                [(0, "Int8", code), (2, "Int32", OPERATOR_VERSIONS[code]), (3, "Int32", code)]
+            )
+            for code in codes
+        ]
+        vectors = [self.offsets(self.tensors), self.numbers([source], "<i4")]
+        vectors += [self.numbers([target], "<i4"), self.offsets(operators)]
+        graph = self.table([(i, "UOffsetTRelative", v) for i, v in enumerate(vectors)])
+        description = self.builder.CreateString("scratchml")
+        fields = {
+            1: self.offsets(operator_codes),
+            2: self.offsets([graph]),
+            3: description,
+            4: self.offsets(self.buffers),
+            6: self.offsets([entry]),
+        }
+        root = self.table(
+            [(0, "Uint32", 3)] + [(slot, "UOffsetTRelative", v) for slot, v in fields.items()]
+        )
+        self.builder.Finish(root, file_identifier=IDENTIFIER)
+        return bytes(self.builder.Output())
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+def from_bytes(data: bytes) -> QuantizedMLP:
+    """Read a file's contents; no offset, length or count in it is trusted.
+
+    Raises:
+        ScratchmlError: the file is damaged, or holds something other than int8 fully connected
+            layers (with or without ReLU) and a sigmoid at the end.
+    """
+    if data[4:8] != IDENTIFIER:
+        raise ScratchmlError("this is not a .tflite file")
+    root = _Node(data, 0).follow(0)
+    graphs = root.tables(2)
+    if len(graphs) != 1:
+        raise ScratchmlError(f"the file has {len(graphs)} subgraphs instead of 1")
+    graph, buffers = graphs[0], root.tables(4)
+    codes = [max(c.scalar(0, N.Int8Flags), c.scalar(3, N.Int32Flags)) for c in root.tables(1)]
+    tensors = [_Tensor.read(node, buffers) for node in graph.tables(0)]
+    metadata = _read_metadata(root, buffers)
+    ends = graph.numbers(1, "<i4"), graph.numbers(2, "<i4")
+    if len(ends[0]) != 1 or len(ends[1]) != 1:
+        raise ScratchmlError("the model must have one input and one output")
+
+    source, layers, logistic = int(ends[0][0]), [], False
+    for index, node in enumerate(graph.tables(3)):
+        code = _item(codes, node.scalar(0, N.Uint32Flags))
+        inputs, outputs = node.numbers(1, "<i4"), node.numbers(2, "<i4")
+        if len(outputs) != 1 or len(inputs) == 0 or inputs[0] != source or logistic:
+            raise ScratchmlError(f"operator {index} does not continue one chain of layers")
+        source = int(outputs[0])
+        if code == FULLY_CONNECTED:
+            operands = [_item(tensors, int(i)) for i in (*inputs, source)]
+            layers.append(_read_dense(index, node, operands))
+        elif code == LOGISTIC and layers:
+            logistic = True
+            if _item(tensors, source).quantization(index) != PROBABILITY:
+                raise ScratchmlError(f"operator {index}: a LOGISTIC output must be 1/256 and -128")
+        else:
+            raise ScratchmlError(
+                f"operator {index} (code {code}) is not supported: "
+                "scratchml runs FULLY_CONNECTED layers and a LOGISTIC after the last"
+            )
+    if not layers or source != ends[1][0]:
+        raise ScratchmlError("the operators do not lead from the input to the output")
+    return _with_metadata(tuple(layers), logistic, metadata)
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """A tensor as the file describes it; ``data`` is empty for an activation."""
+
+    shape: tuple[int, ...]
+    type: int
+    data: bytes
+    scales: npt.NDArray[np.float32]
+    zero_points: npt.NDArray[np.int64]
+
+    @classmethod
+    def read(cls, node: _Node, buffers: list[_Node]) -> _Tensor:
+        parameters = node.table(4)
+        buffer = _item(buffers, node.scalar(2, N.Uint32Flags))
+        return cls(
+            tuple(int(n) for n in node.numbers(0, "<i4")),
+            node.scalar(1, N.Int8Flags),
+            buffer.numbers(0, "u1").tobytes(),
+            parameters.numbers(2, "<f4") if parameters else np.zeros(0, np.float32),
+            parameters.numbers(3, "<i8") if parameters else np.zeros(0, np.int64),
+        )
+
+    def quantization(self, index: int) -> Quantization:
+        """Of an int8 activation."""
+        if self.type != TENSOR_TYPES[np.dtype("i1")] or len(self.scales) != 1:
+            raise ScratchmlError(f"operator {index}: its input and output must be int8 tensors")
+        scale, zero_point = float(self.scales[0]), int(self.zero_points[0])
+        if not 0 < scale < np.inf or not -128 <= zero_point <= 127:
+            raise ScratchmlError(f"operator {index}: scale {scale:g}, zero point {zero_point}")
+        return Quantization(scale, zero_point)
+
+    def values(self, index: int, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        """Of a constant, which must be of this type and shape and symmetric."""
+        kind = np.dtype(dtype)
+        if self.type != TENSOR_TYPES[kind] or self.shape != shape:
+            raise ScratchmlError(f"operator {index}: a constant is not {kind.name} {shape}")
+        if len(self.data) != kind.itemsize * int(np.prod(shape, dtype=object)):
+            raise ScratchmlError(f"operator {index}: a constant's buffer has the wrong length")
+        if self.zero_points.any():
+            raise ScratchmlError(f"operator {index}: a constant's zero point is not 0")
+        return np.frombuffer(self.data, kind).reshape(shape)
+
+
+def _read_dense(index: int, node: _Node, operands: list[_Tensor]) -> QuantizedDense:
+    """A layer from its operator and its operands: input, weights, bias, output."""
+    if len(operands) != 4:
+        raise ScratchmlError(f"operator {index}: FULLY_CONNECTED needs weights and a bias")
+    source, weights, bias, target = operands
+    options = node.table(4)
+    activation = options.scalar(0, N.Int8Flags) if options else 0
+    if activation not in ACTIVATIONS:
+        raise ScratchmlError(f"operator {index}: fused activation {activation} is not supported")
+    if len(weights.shape) != 2 or not 0 < min(weights.shape) <= max(weights.shape) < 2**16:
+        raise ScratchmlError(f"operator {index}: weights of shape {weights.shape}")
+    outputs = weights.shape[0]
+    scales = weights.scales
+    if len(scales) not in (1, outputs) or not ((scales > 0) & np.isfinite(scales)).all():
+        raise ScratchmlError(f"operator {index}: the weights' scales are not positive, one or {outputs}")
+    return QuantizedDense(
+        weights.values(index, "i1", weights.shape),
+        np.broadcast_to(scales, outputs).astype(np.float32),
+        bias.values(index, "<i4", (outputs,)).astype(np.int32),
+        source.quantization(index),
+        target.quantization(index),
+        ACTIVATIONS[activation],
+        f"operator {index}",
+    )
+
+
+def _read_metadata(root: _Node, buffers: list[_Node]) -> dict[str, Any]:
+    for entry in root.tables(6):
+        if entry.numbers(0, "u1").tobytes() == METADATA_NAME.encode():
+            text = _item(buffers, entry.scalar(1, N.Uint32Flags)).numbers(0, "u1").tobytes()
+            try:
+                values = json.loads(text)
+            except ValueError:  # UnicodeDecodeError is one too
+                values = None
+            if not isinstance(values, dict):
+                raise ScratchmlError("the metadata named scratchml is not a JSON object")
+            return values
+    return {}
+
+
+def _with_metadata(
+    layers: tuple[QuantizedDense, ...], logistic: bool, metadata: dict[str, Any]
+) -> QuantizedMLP:
+    features, threshold = metadata.pop("features", None), metadata.pop("threshold", 0.5)
+    try:
+        scaler = Scaler.from_dict(features) if features else None
+        return QuantizedMLP(layers, logistic, scaler, float(threshold), metadata)
+    except (TypeError, KeyError) as error:
+        raise ScratchmlError(f"the metadata named scratchml is not usable ({error})") from None
+
+
+class _Node:
+    """A table of the file, read with every offset checked against the file's length.
+
+    A field that is absent reads as 0 or as empty, as the format says.
+    """
+
+    def __init__(self, data: bytes, position: int) -> None:
+        self.data = data
+        self.field = Table(data, position)
+
+    def scalar(self, slot: int, kind: Any) -> int:
+        place = self._place(slot)
+        return int(self._get(kind, place)) if place else 0
+
+    def table(self, slot: int) -> _Node | None:
+        place = self._place(slot)
+        return self.follow(place) if place else None
+
+    def tables(self, slot: int) -> list[_Node]:
+        start, length = self._vector(slot, 4)
+        return [self.follow(start + 4 * i) for i in range(length)]
+
+    def numbers(self, slot: int, dtype: str) -> npt.NDArray[Any]:
+        kind = np.dtype(dtype)
+        start, length = self._vector(slot, kind.itemsize)
+        return np.frombuffer(self.data, kind, length, start)
+
+    def follow(self, place: int) -> _Node:
+        """The table that the offset at ``place`` points to."""
+        return _Node(self.data, place + int(self._get(N.UOffsetTFlags, place)))
+
+    def _vector(self, slot: int, item_size: int) -> tuple[int, int]:
+        """Start and length; the whole vector lies within the file."""
+        place = self._place(slot)
+        if not place:
+            return 0, 0
+        start = place + int(self._get(N.UOffsetTFlags, place))
+        length = int(self._get(N.UOffsetTFlags, start))
+        if start + 4 + length * item_size > len(self.data):
+            raise ScratchmlError("the .tflite file is damaged: a vector reaches past its end")
+        return start + 4, length
+
+    def _place(self, slot: int) -> int:
+        """Position of a field, or 0 where the table has none."""
+        position = self.field.Pos
+        vtable = position - int(self._get(N.SOffsetTFlags, position))
+        entry = 4 + 2 * slot
+        if entry + 2 > int(self._get(N.VOffsetTFlags, vtable)):
+            return 0
+        offset = int(self._get(N.VOffsetTFlags, vtable + entry))
+        return position + offset if offset else 0
+
+    def _get(self, kind: Any, place: int) -> Any:
+        if not 0 <= place <= len(self.data) - kind.bytewidth:
+            raise ScratchmlError("the .tflite file is damaged: an offset points outside of it")
+        return self.field.Get(kind, place)
+
+
+def _item(items: list[Any], index: int) -> Any:
+    if not 0 <= index < len(items):
+        raise ScratchmlError(f"the .tflite file is damaged: it has no item {index}")
+    return items[index]

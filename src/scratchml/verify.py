@@ -1,0 +1,137 @@
+"""Byte for byte: numpy integers = C engine = exported C = TensorFlow Lite Micro."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scratchml import oracle
+from scratchml.engine import Engine
+from scratchml.export import export_c
+from scratchml.quantize import QuantizedMLP
+
+Rows = npt.NDArray[Any]
+
+REFERENCE = "numpy integers"
+C_ENGINE, EXPORTED_C, TFLITE_MICRO = "C engine", "exported C", "TFLite Micro"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One pair on one set of rows. ``first`` tells the first difference in full, if there is one."""
+
+    implementation: str
+    rows_name: str
+    rows: int
+    differing: int
+    first: str | None = None
+
+    def __str__(self) -> str:
+        result = f"{self.rows:,} rows, {self.differing:,} differ"
+        return f"{REFERENCE} = {self.implementation} on {self.rows_name}: {result}"
+
+
+def verify(
+    model: QuantizedMLP,
+    *,
+    counts: npt.NDArray[np.int32] | None = None,
+    random_rows: int = 100_000,
+    seed: int = 0,
+    c_source: Path | None = None,
+    use_oracle: bool = True,
+) -> list[Comparison]:
+    """Run every implementation on the same rows and compare all output bytes with numpy's.
+
+    Args:
+        counts: sensor counts of test rows, ``[n, inputs]``; ``None`` for a model without a scaler.
+        random_rows: how many rows of random int8 codes (and of random counts) besides.
+        c_source: the exported C to compile and run; by default the model is exported anew.
+        use_oracle: whether TensorFlow Lite Micro takes part; it must be ``oracle.available()``.
+
+    Raises:
+        ScratchmlError: no C compiler, or an implementation refuses the model.
+    """
+    rng = np.random.default_rng(seed)
+    sets: dict[str, Rows] = {}
+    if counts is not None:
+        sets["test rows"] = model.prepare_input(counts)
+    sets["random rows"] = rng.integers(-128, 128, (random_rows, model.inputs), np.int8)
+    count_sets: dict[str, Rows] = {}
+    if counts is not None:
+        count_sets["test counts"] = counts
+        count_sets["random counts"] = random_counts(model, random_rows, rng)
+
+    with (
+        ThreadPoolExecutor(1) as other_core,
+        Engine(model) as engine,
+        _exported(model, c_source) as exported,
+    ):
+        joined = np.concatenate(list(sets.values()))
+        judged = other_core.submit(oracle.run, model, joined) if use_oracle else None
+        expected = {name: model.run(rows) for name, rows in sets.items()}
+        comparisons = [
+            _compare(who, name, run, rows, expected[name])
+            for who, run in ((C_ENGINE, engine.run), (EXPORTED_C, exported.run))
+            for name, rows in sets.items()
+        ]
+        for name, rows in count_sets.items():
+            codes = model.run(model.prepare_input(rows))
+            comparisons += [
+                _compare(C_ENGINE, name, engine.run_counts, rows, codes),
+                _compare(EXPORTED_C, name, exported.run_counts, rows, codes),
+            ]
+        if judged:
+            outputs, start = judged.result(), 0
+            for name, rows in sets.items():
+                part = outputs[start : start + len(rows)]
+                comparisons.append(compare(TFLITE_MICRO, name, rows, expected[name], part))
+                start += len(rows)
+    return comparisons
+
+
+def random_counts(
+    model: QuantizedMLP, n: int, rng: np.random.Generator
+) -> npt.NDArray[np.int32]:
+    """Sensor counts ``[n, inputs]``: half of them around where the codes live, half anywhere."""
+    f = model.features
+    assert f is not None
+    windows = model.inputs // len(f.mean)
+    low, high = np.tile(f.low, windows).astype(np.int64), np.tile(f.high, windows).astype(np.int64)
+    near = rng.integers(low, high + 1, (n - n // 2, model.inputs))
+    anywhere = rng.integers(-(2**31), 2**31, (n // 2, model.inputs))
+    return np.concatenate([near, anywhere]).astype(np.int32)
+
+
+def compare(who: str, name: str, rows: Rows, expected: Rows, got: Rows) -> Comparison:
+    """Count the rows whose bytes differ and describe the first of them."""
+    differs = (expected != got).any(axis=1)
+    first = None
+    if differs.any():
+        i = int(differs.argmax())
+        first = (
+            f"row {i} of the {name}: input {rows[i].tolist()}, "
+            f"{REFERENCE} {expected[i].tolist()}, {who} {got[i].tolist()}"
+        )
+    return Comparison(who, name, len(rows), int(differs.sum()), first)
+
+
+def _compare(
+    who: str, name: str, run: Callable[[Rows], Rows], rows: Rows, expected: Rows
+) -> Comparison:
+    return compare(who, name, rows, expected, run(rows))
+
+
+@contextmanager
+def _exported(model: QuantizedMLP, c_source: Path | None) -> Iterator[Engine]:
+    with tempfile.TemporaryDirectory(prefix="scratchml-") as folder:
+        source = c_source or export_c(model, folder, name="model")[0]
+        with Engine.from_c(source, model) as engine:
+            yield engine
