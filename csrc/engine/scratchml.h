@@ -74,15 +74,15 @@ typedef struct {
 } sml_feature;
 
 typedef struct {
-    uint16_t version;          /* SML_MODEL_VERSION */
-    uint8_t layout;            /* SML_LAYOUT_... */
-    int8_t input_zero_point;   /* for sml_prepare_input */
-    uint16_t layer_count;      /* 1 or more */
-    uint16_t feature_count;    /* channels; input i belongs to channel i % feature_count; may be 0 */
-    uint32_t memory_bytes;     /* activation memory: the largest layer's inputs + outputs */
-    const sml_dense *layers;   /* [layer_count] */
+    uint16_t version;        /* SML_MODEL_VERSION */
+    uint8_t layout;          /* SML_LAYOUT_... */
+    int8_t input_zero_point; /* for sml_prepare_input */
+    uint16_t layer_count;    /* 1 or more */
+    uint16_t feature_count;  /* channels; input i belongs to channel i % feature_count; may be 0 */
+    uint32_t memory_bytes;   /* activation memory: the largest layer's inputs + outputs */
+    const sml_dense *layers; /* [layer_count] */
     const sml_feature *features; /* [feature_count], or NULL: the model takes int8 only */
-    const sml_head *head;      /* or NULL */
+    const sml_head *head;        /* or NULL */
 } sml_model;
 
 /* The caller's; its fields are the engine's own. */

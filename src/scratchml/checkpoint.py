@@ -44,7 +44,7 @@ class Checkpoint:
     def save(self, path: str | PathLike[str]) -> None:
         """Write the ``.npz`` file; the same checkpoint gives the same bytes."""
         net = self.net
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for number, w in enumerate(net.weights, start=1):
             arrays[f"layer{number}_weights"] = w[:, :-1]
             arrays[f"layer{number}_bias"] = w[:, -1]
@@ -81,7 +81,13 @@ class Checkpoint:
         except ScratchmlError as error:
             raise ScratchmlError(f"{path}: {error}") from None
         except (
-            ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            EOFError,
+            zipfile.BadZipFile,
+            zlib.error,
         ):
             raise ScratchmlError(
                 f"{path}: this is not a whole model.npz as `scratchml train` writes it"

@@ -85,13 +85,17 @@ class Scaler:
     @classmethod
     def fit(cls, counts: npt.NDArray[np.int32]) -> Scaler:
         """Mean and standard deviation of each channel of ``counts[n, window * c]``."""
-        names, units, resolution = zip(*CHANNELS, strict=True)
+        names = tuple(name for name, _, _ in CHANNELS)
+        units = tuple(unit for _, unit, _ in CHANNELS)
+        resolution = tuple(res for _, _, res in CHANNELS)
         values = counts.reshape(-1, len(CHANNELS)) / np.array(resolution)
         std = values.std(axis=0)
         if (std == 0).any():
             name = names[int(np.argmin(std))]
             raise ScratchmlError(f"{name} has one value in all training rows: nothing to learn")
-        return cls(names, units, resolution, tuple(values.mean(axis=0).tolist()), tuple(std.tolist()))
+        return cls(
+            names, units, resolution, tuple(values.mean(axis=0).tolist()), tuple(std.tolist())
+        )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Scaler:
@@ -115,8 +119,10 @@ class Scaler:
     def standardize(self, counts: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """``counts[n, window * c]`` to z-scores of the same shape."""
         windows = counts.shape[1] // len(self.names)
-        resolution, mean, std = (np.tile(v, windows) for v in (self.resolution, self.mean, self.std))
-        return ((counts / resolution - mean) / std).astype(np.float32)
+        resolution, mean, std = (
+            np.tile(v, windows) for v in (self.resolution, self.mean, self.std)
+        )
+        return np.asarray((counts / resolution - mean) / std, np.float32)
 
 
 @dataclass(frozen=True)
@@ -182,7 +188,9 @@ def make_dataset(
     if recipe.balance == "all":
         newest = _undersample(newest, labels[newest + recipe.horizon], rng)
     split = _split_by_time if recipe.split == "time" else _split_at_random
-    parts = dict(zip(("training", "validation", "test"), split(newest, len(hours), recipe, rng), strict=True))
+    parts = dict(
+        zip(("training", "validation", "test"), split(newest, len(hours), recipe, rng), strict=True)
+    )
     for name, part in parts.items():
         _check_classes(name, labels[part + recipe.horizon], recipe)
     if recipe.balance == "training":
@@ -192,11 +200,11 @@ def make_dataset(
 
     counts = [_window_counts(hours, part, recipe.window) for part in parts.values()]
     scaler = scaler or Scaler.fit(counts[0])
-    rows = [
+    train, validation, test = (
         Rows(c, labels[part + recipe.horizon].astype(np.float32), part, scaler)
         for c, part in zip(counts, parts.values(), strict=True)
-    ]
-    return Dataset(*rows, scaler=scaler, recipe=recipe, hours=hours)
+    )
+    return Dataset(train, validation, test, scaler, recipe, hours)
 
 
 def _window_ends(hours: pd.DataFrame, recipe: Recipe) -> npt.NDArray[np.int64]:
@@ -205,7 +213,7 @@ def _window_ends(hours: pd.DataFrame, recipe: Recipe) -> npt.NDArray[np.int64]:
     span = recipe.window - 1 + recipe.horizon
     first = np.arange(max(len(times) - span, 0))
     whole = times[first + span] - times[first] == span * HOUR
-    return first[whole] + recipe.window - 1
+    return np.asarray(first[whole] + recipe.window - 1)
 
 
 def _window_counts(
@@ -215,7 +223,7 @@ def _window_counts(
     channels = [np.rint(hours[name].to_numpy() * res) for name, _, res in CHANNELS]
     table = np.stack(channels, axis=1).astype(np.int32)
     places = newest[:, None] + np.arange(1 - window, 1)
-    return table[places].reshape(len(newest), -1)
+    return np.asarray(table[places].reshape(len(newest), -1))
 
 
 def _undersample(
@@ -224,7 +232,8 @@ def _undersample(
     """As many rows of each class as the smaller one has, in the old order."""
     classes = [np.flatnonzero(labels), np.flatnonzero(~labels)]
     n = min(map(len, classes))
-    return rows[np.sort(np.concatenate([rng.choice(c, n, replace=False) for c in classes]))]
+    kept = np.sort(np.concatenate([rng.choice(c, n, replace=False) for c in classes]))
+    return np.asarray(rows[kept])
 
 
 def _split_by_time(

@@ -1,7 +1,7 @@
 """The C engine on the host, through cffi: the very functions that run on the board.
 
-``Engine(model)`` fills the engine's structs from a ``QuantizedMLP``; ``Engine.from_c(path)`` compiles
-an exported C file and runs the structs that are in it, which are the ones that get flashed.
+``Engine(model)`` fills the engine's structs from a ``QuantizedMLP``; ``Engine.from_c(path, model)``
+compiles an exported C file and runs the structs that are in it, the ones that get flashed.
 """
 
 from __future__ import annotations
@@ -187,7 +187,9 @@ class _ExportedLibrary:
             self.close()
             if isinstance(error, ScratchmlError):
                 raise
-            raise ScratchmlError(f"{source}: the compiled model cannot be loaded ({error})") from None
+            raise ScratchmlError(
+                f"{source}: the compiled model cannot be loaded ({error})"
+            ) from None
         except BaseException:
             self.close()
             raise

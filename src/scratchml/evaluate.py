@@ -160,7 +160,7 @@ def threshold_code(threshold: float) -> int:
         ScratchmlError: no code stands for a probability as high, or the threshold is not positive.
     """
     code = int(np.ceil(256 * threshold)) - 128
-    if not 0 < threshold or code > 127:
+    if not threshold > 0 or code > 127:
         raise ScratchmlError(f"threshold {threshold:g}: int8 can tell apart 0 < t <= 255/256")
     return code
 

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scratchml.dataset import Scaler
 from scratchml.errors import ScratchmlError
 from scratchml.files import atomic_write
-from scratchml.quantize import QuantizedDense, QuantizedMLP
+from scratchml.quantize import Features, QuantizedDense, QuantizedMLP
 
 Int8 = npt.NDArray[np.int8]
 
@@ -27,12 +28,12 @@ GOLDEN_ROWS = 32
 #: sizeof on a 32-bit CPU, by the structs of scratchml.h; checked against arm-none-eabi-gcc.
 SIZEOF = {"sml_model": 24, "sml_dense": 24, "sml_feature": 20, "sml_head": 8}
 
-#: What the generated file or C itself calls something else.
-RESERVED = frozenset(
-    "layers features sigmoid sigmoid_table main NULL "
-    "auto break case char const continue default do double else enum extern float for goto if inline "
-    "int long register restrict return short signed sizeof static struct switch typedef union "
-    "unsigned void volatile while bool class".split()
+#: Words that C, C++ or the generated file itself have another use for.
+RESERVED = re.compile(
+    "(sml_|layer[0-9]|u?int).*|layers|features|sigmoid|sigmoid_table|main|NULL|"
+    "auto|bool|break|case|char|class|const|continue|default|do|double|else|enum|extern|float|for|"
+    "goto|if|inline|long|register|restrict|return|short|signed|sizeof|static|struct|switch|typedef|"
+    "union|unsigned|void|volatile|while"
 )
 
 
@@ -42,15 +43,20 @@ def export_c(model: QuantizedMLP, folder: str | PathLike[str], *, name: str) -> 
     Raises:
         ScratchmlError: ``name`` is not an identifier that C leaves free.
     """
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name in RESERVED or re.match("sml_|layer\\d|u?int", name):
-        raise ScratchmlError(
-            f"{name!r} cannot name a C variable: use letters, digits and underscores, "
-            "no keyword of C and nothing that begins with sml_, layer1 or int"
-        )
+    check_name(name)
     source, header = Path(folder) / f"{name}.c", Path(folder) / f"{name}.h"
     atomic_write(header, header_text(model, name))
     atomic_write(source, source_text(model, name))
     return source, header
+
+
+def check_name(name: str) -> None:
+    """Raise ScratchmlError unless ``name`` is an identifier that C and the file leave free."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or RESERVED.fullmatch(name):
+        raise ScratchmlError(
+            f"{name!r} cannot name a C variable: use letters, digits and underscores, "
+            "no keyword of C and nothing that begins with sml_, layer1 or int"
+        )
 
 
 def flash_bytes(model: QuantizedMLP) -> int:
@@ -127,13 +133,14 @@ def source_text(model: QuantizedMLP, name: str) -> str:
     parts += [_layer_arrays(number, layer) for number, layer in layers]
     structs = ",\n".join(_layer_struct(number, layer) for number, layer in layers)
     parts.append(f"static const sml_dense layers[{len(layers)}] = {{\n{structs},\n}};\n")
-    if model.features is not None:
-        parts.append(_features(model))
+    if model.features is not None and model.scaler is not None:
+        parts.append(_features(model.features, model.scaler))
     if model.logistic_table is not None:
         parts.append(
             "/* The sigmoid of logit code i - 128, as code = 256 * probability - 128. */\n"
             + _array("int8_t", "sigmoid_table", model.logistic_table)
-            + "\nstatic const sml_head sigmoid = {.apply = sml_head_table, .table = sigmoid_table};\n"
+            + "\nstatic const sml_head sigmoid = {.apply = sml_head_table, "
+            + ".table = sigmoid_table};\n"
         )
     parts.append(_model_struct(model, name))
     parts.append(_golden(model, name))
@@ -197,17 +204,16 @@ def _layer_struct(number: int, layer: QuantizedDense) -> str:
     }}"""
 
 
-def _features(model: QuantizedMLP) -> str:
-    features, scaler = model.features, model.scaler
-    assert features is not None and scaler is not None  # both or none: see QuantizedMLP.features
+def _features(features: Features, scaler: Scaler) -> str:
     lines = []
     for i, name in enumerate(scaler.names):
         unit = f"1/{scaler.resolution[i]} {scaler.units[i]}"
         comment = f"{name} in {unit}: mean {scaler.mean[i]:.6g}, deviation {scaler.std[i]:.6g}"
         lines.append(
             f"    /* {_comment_safe(comment)} */\n"
-            f"    {{.mean = {features.mean[i]}, .min = {features.low[i]}, .max = {features.high[i]}, "
-            f".multiplier = {features.multiplier[i]}, .shift = {features.shift[i]}}},\n"
+            f"    {{.mean = {features.mean[i]}, .min = {features.low[i]}, "
+            f".max = {features.high[i]}, .multiplier = {features.multiplier[i]}, "
+            f".shift = {features.shift[i]}}},\n"
         )
     return f"static const sml_feature features[{len(lines)}] = {{\n{''.join(lines)}}};\n"
 
@@ -245,7 +251,9 @@ def _array(kind: str, name: str, values: Any) -> str:
 
 
 def _array2d(name: str, rows: Any) -> str:
-    body = "\n".join("    {" + _wrapped(row.tolist(), "     ").strip().rstrip(",") + "}," for row in rows)
+    body = "\n".join(
+        "    {" + _wrapped(row.tolist(), "     ").strip().rstrip(",") + "}," for row in rows
+    )
     return f"const int8_t {name}[{rows.shape[0]}][{rows.shape[1]}] = {{\n{body}\n}};"
 
 

@@ -18,14 +18,15 @@ def atomic_write(path: Path, contents: str | bytes) -> None:
     data = contents.encode() if isinstance(contents, str) else contents
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        os.chmod(name, 0o666 & ~_umask())  # mkstemp gives 0600; an ordinary file is wanted
-        os.replace(name, path)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp gives 0600; an ordinary file is wanted
+        temporary.replace(path)
     except BaseException:
         with suppress(OSError):
-            os.unlink(name)
+            temporary.unlink()
         raise
 
 
@@ -42,7 +43,7 @@ def staging(folder: Path) -> Iterator[Path]:
     try:
         yield temporary
         for file in sorted(temporary.iterdir()):
-            os.replace(file, folder / file.name)
+            file.replace(folder / file.name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         if not existed:

@@ -126,7 +126,7 @@ def _exp_on_last_quarter(a: Ints) -> Ints:
     x3 = rounding_high_multiply(x2, x)
     x4_over_4 = rounding_shift_right(rounding_high_multiply(x2, x2), 2)
     tail = rounding_shift_right(rounding_high_multiply(x4_over_4 + x3, third) + x2, 1)
-    return exp_minus_eighth + rounding_high_multiply(x + tail, exp_minus_eighth)
+    return np.asarray(exp_minus_eighth + rounding_high_multiply(x + tail, exp_minus_eighth))
 
 
 def _one_over_one_plus(a: Ints) -> Ints:
@@ -136,4 +136,4 @@ def _one_over_one_plus(a: Ints) -> Ints:
     for _ in range(3):
         error = (1 << 29) - rounding_high_multiply(half_denominator, x)
         x = x + (rounding_high_multiply(x, error) << 2)
-    return np.minimum(x << 1, INT32_MAX)
+    return np.asarray(np.minimum(x << 1, INT32_MAX))

@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.floating]
 
 def sigmoid(logits: Floats) -> Floats:
     """``1 / (1 + exp(-z))``, written with tanh, which cannot overflow."""
-    return 0.5 * np.tanh(0.5 * logits) + 0.5
+    return np.asarray(0.5 * np.tanh(0.5 * logits) + 0.5)
 
 
 def binary_cross_entropy(logits: Floats, target: Floats) -> float:
@@ -124,8 +124,10 @@ class MLP:
     def activations(self, x: Floats) -> list[Floats]:
         """What every layer puts out for ``x[n, inputs]``: ``[n, units]`` each, logits last."""
         if x.ndim != 2 or x.shape[1] != self.sizes[0]:
-            raise ScratchmlError(f"input of shape {x.shape}: this network takes [n, {self.sizes[0]}]")
-        outputs = []
+            raise ScratchmlError(
+                f"input of shape {x.shape}: this network takes [n, {self.sizes[0]}]"
+            )
+        outputs: list[Floats] = []
         for w in self.weights:
             x = x @ w[:, :-1].T + w[:, -1]
             if w is not self.weights[-1]:

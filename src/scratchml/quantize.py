@@ -160,14 +160,18 @@ class Features:
             if abs(center) + reach >= 2**30:
                 raise ScratchmlError(f"{name}: {resolution} counts a unit do not fit in 31 bits")
             columns.append((center, center - reach, center + reach, *quantize_multiplier(factor)))
-        mean, low, high, multiplier, shift = zip(*columns, strict=True)
-        i32 = np.int32
-        return cls(
-            np.array(mean, i32),
-            np.array(low, i32),
-            np.array(high, i32),
-            np.array(multiplier, i32),
-            np.array(shift, np.int8),
+        mean_, low, high, multiplier, shift = np.array(columns, np.int32).T.copy()
+        return cls(mean_, low, high, multiplier, shift.astype(np.int8))
+
+    def tiled(self, inputs: int) -> Features:
+        """A value for each of ``inputs`` inputs, which are whole windows of the channels."""
+        windows = inputs // len(self.mean)
+        return Features(
+            np.tile(self.mean, windows),
+            np.tile(self.low, windows),
+            np.tile(self.high, windows),
+            np.tile(self.multiplier, windows),
+            np.tile(self.shift, windows),
         )
 
 
@@ -214,11 +218,11 @@ class QuantizedMLP:
 
     @property
     def inputs(self) -> int:
-        return self.layers[0].weights.shape[1]
+        return int(self.layers[0].weights.shape[1])
 
     @property
     def outputs(self) -> int:
-        return self.layers[-1].weights.shape[0]
+        return int(self.layers[-1].weights.shape[0])
 
     @property
     def decision_threshold(self) -> int:
@@ -255,9 +259,8 @@ class QuantizedMLP:
         if self.features is None:
             raise ScratchmlError("this model has no scaler: give it int8 rows instead of counts")
         rows = self.check_rows(counts, np.int32)
-        f, windows = self.features, self.inputs // len(self.features.mean)
-        constants = (np.tile(v, windows) for v in (f.mean, f.low, f.high, f.multiplier, f.shift))
-        return integer.prepare_input(rows, *constants, self.layers[0].source.zero_point)
+        f, zero_point = self.features.tiled(self.inputs), self.layers[0].source.zero_point
+        return integer.prepare_input(rows, f.mean, f.low, f.high, f.multiplier, f.shift, zero_point)
 
     def run(self, x: npt.ArrayLike) -> Int8:
         """int8 rows ``[n, inputs]`` to int8 rows ``[n, outputs]``, in numpy integers.

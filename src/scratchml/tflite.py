@@ -107,7 +107,9 @@ class _Writer:
 
     def constant(self, name: str, values: npt.NDArray[Any], scales: npt.NDArray[np.float32]) -> int:
         values = values.astype(values.dtype.newbyteorder("<"))
-        return self._tensor(name, values.shape, values.dtype, self.buffer(values.tobytes()), scales, 0)
+        return self._tensor(
+            name, values.shape, values.dtype, self.buffer(values.tobytes()), scales, 0
+        )
 
     def _tensor(
         self,
@@ -123,7 +125,9 @@ class _Writer:
         dimensions = self.numbers(shape, "<i4")
         scale = self.numbers(scales, "<f4")
         zero_points = self.numbers([zero_point] * len(scales), "<i8")
-        quantization = self.table([(2, "UOffsetTRelative", scale), (3, "UOffsetTRelative", zero_points)])
+        quantization = self.table(
+            [(2, "UOffsetTRelative", scale), (3, "UOffsetTRelative", zero_points)]
+        )
         self.tensors.append(
             self.table(
                 [
@@ -286,7 +290,9 @@ def _read_dense(index: int, node: _Node, operands: list[_Tensor]) -> QuantizedDe
     outputs = weights.shape[0]
     scales = weights.scales
     if len(scales) not in (1, outputs) or not ((scales > 0) & np.isfinite(scales)).all():
-        raise ScratchmlError(f"operator {index}: the weights' scales are not positive, one or {outputs}")
+        raise ScratchmlError(
+            f"operator {index}: the weights' scales are not positive, one or {outputs}"
+        )
     return QuantizedDense(
         weights.values(index, "i1", weights.shape),
         np.broadcast_to(scales, outputs).astype(np.float32),

@@ -148,7 +148,8 @@ def _fit(
     y = _columns(training.y).T.astype(dtype)
     backpropagation = Backpropagation(net, batch_size)
     steps = len(training.x) // batch_size
-    best, best_epoch, history = net.parameters.copy(), 0, []
+    history: list[Epoch] = []
+    best, best_epoch = net.parameters.copy(), 0
     for number in range(1, epochs + 1):
         order = net.rng.permutation(len(training.x))[: steps * batch_size]
         shuffled_x, shuffled_y = x.take(order, axis=1), y.take(order, axis=1)

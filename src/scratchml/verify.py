@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scratchml import oracle
 from scratchml.engine import Engine
 from scratchml.export import export_c
-from scratchml.quantize import QuantizedMLP
+from scratchml.quantize import Features, QuantizedMLP
 
 Rows = npt.NDArray[Any]
 
@@ -26,7 +26,7 @@ C_ENGINE, EXPORTED_C, TFLITE_MICRO = "C engine", "exported C", "TFLite Micro"
 
 @dataclass(frozen=True)
 class Comparison:
-    """One pair on one set of rows. ``first`` tells the first difference in full, if there is one."""
+    """One pair on one set of rows; ``first`` tells the first difference in full, if any."""
 
     implementation: str
     rows_name: str
@@ -34,9 +34,13 @@ class Comparison:
     differing: int
     first: str | None = None
 
+    @property
+    def result(self) -> str:
+        """In words: ``26,299 rows, 0 differ``."""
+        return f"{self.rows:,} rows, {self.differing:,} differ"
+
     def __str__(self) -> str:
-        result = f"{self.rows:,} rows, {self.differing:,} differ"
-        return f"{REFERENCE} = {self.implementation} on {self.rows_name}: {result}"
+        return f"{REFERENCE} = {self.implementation} on {self.rows_name}: {self.result}"
 
 
 def verify(
@@ -65,9 +69,11 @@ def verify(
         sets["test rows"] = model.prepare_input(counts)
     sets["random rows"] = rng.integers(-128, 128, (random_rows, model.inputs), np.int8)
     count_sets: dict[str, Rows] = {}
-    if counts is not None:
+    if counts is not None and model.features is not None:
         count_sets["test counts"] = counts
-        count_sets["random counts"] = random_counts(model, random_rows, rng)
+        count_sets["random counts"] = random_counts(
+            model.features.tiled(model.inputs), random_rows, rng
+        )
 
     with (
         ThreadPoolExecutor(1) as other_core,
@@ -97,16 +103,11 @@ def verify(
     return comparisons
 
 
-def random_counts(
-    model: QuantizedMLP, n: int, rng: np.random.Generator
-) -> npt.NDArray[np.int32]:
+def random_counts(features: Features, n: int, rng: np.random.Generator) -> npt.NDArray[np.int32]:
     """Sensor counts ``[n, inputs]``: half of them around where the codes live, half anywhere."""
-    f = model.features
-    assert f is not None
-    windows = model.inputs // len(f.mean)
-    low, high = np.tile(f.low, windows).astype(np.int64), np.tile(f.high, windows).astype(np.int64)
-    near = rng.integers(low, high + 1, (n - n // 2, model.inputs))
-    anywhere = rng.integers(-(2**31), 2**31, (n // 2, model.inputs))
+    low, high = features.low.astype(np.int64), features.high.astype(np.int64)
+    near = rng.integers(low, high + 1, (n - n // 2, len(low)))
+    anywhere = rng.integers(-(2**31), 2**31, (n // 2, len(low)))
     return np.concatenate([near, anywhere]).astype(np.int32)
 
 

@@ -7,3 +7,4 @@ A table of hours is a pandas ``DataFrame`` in the order of time with the columns
 
 from scratchml.weather.table import COLUMNS, fingerprint, load
 
+__all__ = ["COLUMNS", "fingerprint", "load"]

@@ -1,0 +1,5 @@
+"""``python -m scratchml`` is the ``scratchml`` command."""
+
+from scratchml.cli import main
+
+main()
