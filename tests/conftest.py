@@ -1,0 +1,104 @@
+"""Shared fixtures, and what happens where this machine lacks a tool.
+
+A test that needs a compiler or the oracle asks for it with ``require``. Without it the test is left
+out and named at the end of the run, with the command that adds the tool; under ``CI=true`` nothing
+may be left out, so there it fails.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scratchml as sml
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: What a test may ask for, and the command that adds it.
+HOW_TO_ADD = {
+    "gcc": "make toolchain",
+    "clang": "make toolchain",
+    "g++": "make toolchain",
+    "arm-none-eabi-gcc": "make toolchain",
+    "tflite_micro": "pip install 'scratchml[oracle]' (Linux, x86-64, Python 3.10 to 3.13)",
+    "matplotlib": "pip install 'scratchml[pictures]'",
+}
+
+
+def require(tool: str) -> str:
+    """The path of a program, or the name of a module, that the calling test cannot do without."""
+    module = tool in ("tflite_micro", "matplotlib")
+    found = (tool if importlib.util.find_spec(tool) else None) if module else shutil.which(tool)
+    if found is None:
+        leave_out(f"{tool} is not here; add it with: {HOW_TO_ADD[tool]}")
+    return found
+
+
+def leave_out(reason: str) -> None:
+    """Leave the calling test out; under ``CI=true`` fail it instead."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"under CI=true nothing may be left out: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what was left out, and how to add it, as the last thing that is read."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = sorted({str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped})
+    if reasons:
+        terminalreporter.section(f"left out: {len(skipped)} tests")
+        for reason in reasons:
+            terminalreporter.line(reason)
+
+
+@pytest.fixture(scope="session")
+def hours() -> pd.DataFrame:
+    """The embedded ten years."""
+    return sml.weather.load()
+
+
+@pytest.fixture(scope="session")
+def data(hours: pd.DataFrame) -> sml.Dataset:
+    """The default data set: three hours in, one hour ahead, split by time."""
+    return sml.make_dataset(hours)
+
+
+@pytest.fixture(scope="session")
+def net(data: sml.Dataset) -> sml.MLP:
+    """The flagship network after two epochs: real weights, quickly."""
+    net = sml.MLP([6, 12, 1], dropout=0.2, seed=0)
+    sml.train(net, data.train, data.validation, epochs=2)
+    net.threshold = sml.choose_threshold(net, data.validation)
+    return net
+
+
+@pytest.fixture(scope="session")
+def model(net: sml.MLP, data: sml.Dataset) -> sml.QuantizedMLP:
+    """Its int8 twin, with a scaler."""
+    return sml.quantize(net, data.train, metadata={"seed": 0})
+
+
+@pytest.fixture
+def no_temporary_files(tmp_path: Path) -> Iterator[Path]:
+    """``tmp_path``, checked afterwards for half-written files."""
+    yield tmp_path
+    assert [path for path in tmp_path.rglob("*") if path.name.startswith(".")] == []
+
+
+def random_model(
+    sizes: list[int], seed: int, *, output_scale: float = 1.0, rows: int = 64
+) -> sml.QuantizedMLP:
+    """An untrained network with random weights and biases, calibrated on random rows."""
+    rng = np.random.default_rng(seed)
+    net = sml.MLP(sizes, seed=seed)
+    for w in net.weights:
+        w[:, -1] = rng.normal(0, 0.5, len(w))
+    net.weights[-1][:] *= output_scale
+    return sml.quantize(net, rng.normal(0, 1, (rows, sizes[0])).astype(np.float32))
