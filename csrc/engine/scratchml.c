@@ -5,6 +5,7 @@
 #include "kernel.h"
 
 /* requantize() floors with >>; C leaves the shift of a negative number to the compiler. */
+/* cppcheck-suppress shiftNegativeLHS */
 _Static_assert((-1 >> 1) == -1, "scratchml needs an arithmetic right shift");
 
 static sml_status check_layer(const sml_dense *layer)

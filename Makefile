@@ -1,0 +1,62 @@
+# Each target sets up what it needs in .venv; `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+C_FILES := $(wildcard csrc/*/*.c csrc/*/*.h)
+# The engine is compiled when the package is installed, so a changed C file means installing again.
+PACKAGE := pyproject.toml setup.py src/scratchml/_engine_build.py $(C_FILES)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format toolchain benchmark clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## set up, then train, quantize, export and verify the snow model
+	$(BIN)/scratchml run
+
+test: $(VENV)/.test ## set up, then run every test that this machine allows
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.lint ## check formatting, types and both languages' usual mistakes
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+	@command -v cppcheck >/dev/null || { echo "cppcheck is not here; add it with: make toolchain"; exit 1; }
+	cppcheck --quiet --std=c11 --enable=warning,style,performance,portability \
+		--inline-suppr --suppress=unusedStructMember --error-exitcode=1 -I csrc/engine $(filter %.c,$(C_FILES))
+
+format: $(VENV)/.lint ## rewrite Python and C in the house style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/clang-format -i $(C_FILES)
+
+toolchain: ## install the compilers and checkers that the tests use (Debian, Ubuntu)
+	tools/install_toolchain.sh
+
+benchmark: $(VENV)/.test ## measure the figures in the README
+	$(BIN)/python benchmarks/protocols.py
+	$(BIN)/python benchmarks/training_speed.py
+
+clean: ## delete the virtual environment and everything built
+	rm -rf $(VENV) build dist src/*.egg-info src/scratchml/_engine.*
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "scratchml needs Python 3.10 or newer; choose one with: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "python3 cannot make a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.demo: $(PACKAGE) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pictures,oracle]'
+	@touch $@
+
+$(VENV)/.test: $(PACKAGE) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pictures,oracle,test]'
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.lint: $(PACKAGE) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lint,test]'
+	@touch $@

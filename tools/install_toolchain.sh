@@ -1,0 +1,25 @@
+#!/bin/sh
+# Install what the tests and checks use beyond Python: host compilers, cppcheck and the ARM cross
+# compiler. Does nothing where all of it is there already.
+set -eu
+
+missing=
+for tool in gcc g++ clang cppcheck arm-none-eabi-gcc; do
+    command -v "$tool" >/dev/null || missing="$missing $tool"
+done
+[ -n "$missing" ] || { echo "toolchain: complete"; exit 0; }
+
+packages="gcc g++ clang cppcheck gcc-arm-none-eabi libnewlib-arm-none-eabi"
+if ! command -v apt-get >/dev/null; then
+    echo "toolchain: missing$missing; install them with your system's package manager" >&2
+    echo "           (on Debian the packages are: $packages)" >&2
+    exit 1
+fi
+as_root=
+[ "$(id -u)" -eq 0 ] || as_root=sudo
+echo "toolchain: installing for$missing"
+$as_root apt-get update -qq
+# without recommendations: those of the cross compiler are a C++ library of 1.5 GB
+# shellcheck disable=SC2086
+$as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends $packages >/dev/null
