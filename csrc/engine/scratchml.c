@@ -41,7 +41,11 @@ static sml_status check_features(const sml_model *model)
             return SML_ERR_RANGE;
         }
     }
-    return model->layers[0].inputs % model->feature_count == 0 ? SML_OK : SML_ERR_SHAPE;
+    size_t whole_windows = 0; /* counted up: a remainder would link a division into an M0+ */
+    while (whole_windows < model->layers[0].inputs) {
+        whole_windows += model->feature_count;
+    }
+    return whole_windows == model->layers[0].inputs ? SML_OK : SML_ERR_SHAPE;
 }
 
 sml_status sml_load_model(sml_context *context, const sml_model *model)
