@@ -7,6 +7,7 @@ line (the precision of a forecast that never says yes) it is 0, as in scikit-lea
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -159,10 +160,9 @@ def threshold_code(threshold: float) -> int:
     Raises:
         ScratchmlError: no code stands for a probability as high, or the threshold is not positive.
     """
-    code = int(np.ceil(256 * threshold)) - 128
-    if not threshold > 0 or code > 127:
+    if not 0 < threshold <= 255 / 256:
         raise ScratchmlError(f"threshold {threshold:g}: int8 can tell apart 0 < t <= 255/256")
-    return code
+    return math.ceil(256 * threshold) - 128
 
 
 def _cumulative(y: Array, scores: Array) -> tuple[Array, Array, Array]:
