@@ -216,10 +216,17 @@ def test_an_output_in_a_missing_folder_or_in_place_of_one(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_output_folder_that_takes_no_files() -> None:
+def test_an_output_folder_that_takes_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """/proc refuses them to root as well, whom permission bits would not stop."""
-    output = Path("/proc/hours.csv.gz")
-    assert f"cannot write {output}" in complaint(run("-o", output))
+    source = tmp_path / "source.tar.gz"
+    monkeypatch.setattr(rebuild, "SHA256", sdist(source))
+    monkeypatch.setattr(rebuild, "ROWS", SOURCE_LINES.count("\n") - 1)
+    assert rebuild.main(["--source", str(source), "-o", "/proc/hours.csv.gz"]) == 1
+    said = capsys.readouterr().err
+    assert "/proc/hours.csv.gz" in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("step", ["write_bytes", "replace"])
