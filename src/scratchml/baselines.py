@@ -6,21 +6,25 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from scratchml.dataset import Dataset, Rows, is_snow
+from scratchml.dataset import HOUR, Dataset, Rows, is_snow
 
 
 def baselines(data: Dataset, rows: Rows) -> dict[str, npt.NDArray[np.bool_]]:
     """Yes or no for each of ``rows``, ``bool[n]``, under the name of each baseline.
 
     ``persistence`` says that it will be as it is now (as it was an hour ago, where the forecast is
-    for the present hour), and so needs a snow sensor. The rule looks at the newest reading alone.
+    for the present hour; no, where that hour is missing), and so needs a snow sensor. The rule
+    looks at the newest reading alone.
     """
-    known = rows.index if data.recipe.horizon else np.maximum(rows.index - 1, 0)
+    snow = is_snow(data.hours, data.recipe)
+    if data.recipe.horizon == 0:
+        follows = np.diff(data.hours["time"].to_numpy(), prepend=np.datetime64("NaT")) == HOUR
+        snow = np.roll(snow, 1) & follows
     now: pd.DataFrame = data.hours.iloc[rows.index]
     cold = now["temperature_2m"].to_numpy() < 2
     damp = now["relative_humidity_2m"].to_numpy() >= 95
     return {
         "always no": np.zeros(len(rows), bool),
         "T < 2 C and RH >= 95 %": cold & damp,
-        "persistence": is_snow(data.hours, data.recipe)[known],
+        "persistence": snow[rows.index],
     }

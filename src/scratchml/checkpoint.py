@@ -53,7 +53,7 @@ class Checkpoint:
             "features": asdict(self.scaler),
             "output": net.output,
             "dropout": net.dropout,
-            "threshold": net.threshold,
+            "threshold": float(net.threshold),
         }
         buffer = io.BytesIO()
         np.savez(buffer, metadata=np.array(json.dumps(metadata, sort_keys=True)), **arrays)
@@ -82,9 +82,11 @@ class Checkpoint:
             raise ScratchmlError(f"{path}: {error}") from None
         except (
             ValueError,
-            KeyError,
+            LookupError,
             TypeError,
             AttributeError,
+            ArithmeticError,
+            RuntimeError,
             EOFError,
             zipfile.BadZipFile,
             zlib.error,
@@ -107,19 +109,23 @@ def read_recipe(metadata: Mapping[str, Any]) -> Recipe:
 
 
 def _network(arrays: Mapping[str, Any], metadata: Mapping[str, Any]) -> MLP:
-    layers = len(arrays) // 2
-    weights = [arrays[f"layer{n}_weights"] for n in range(1, layers + 1)]
-    biases = [arrays[f"layer{n}_bias"] for n in range(1, layers + 1)]
-    sizes = [weights[0].shape[1], *(len(b) for b in biases)]
+    layers = range(1, (len(arrays) + 1) // 2 + 1)
+    weights = [arrays[f"layer{n}_weights"] for n in layers]
+    biases = [arrays[f"layer{n}_bias"] for n in layers]
     net = MLP(
-        sizes,
+        [weights[0].shape[1], *(len(bias) for bias in biases)],
         output=metadata["output"],
         dropout=float(metadata["dropout"]),
         seed=int(metadata["seed"]),
     )
-    for target, w, b in zip(net.weights, weights, biases, strict=True):
-        if w.shape != (target.shape[0], target.shape[1] - 1) or not np.isfinite(w).all():
-            raise ScratchmlError("the weights do not fit each other or are not finite")
-        target[:, :-1], target[:, -1] = w, b
     net.threshold = float(metadata["threshold"])
+    shapes = [(w.shape[0], w.shape[1] - 1) for w in net.weights]
+    if [w.shape for w in weights] != shapes or any(b.ndim != 1 for b in biases):
+        raise ScratchmlError("the shapes of the weights do not fit each other")
+    if any(array.dtype.kind != "f" or not np.isfinite(array).all() for array in arrays.values()):
+        raise ScratchmlError("the weights are not finite floats")
+    if not 0 < net.threshold <= 1:
+        raise ScratchmlError(f"the threshold {net.threshold:g} is not a probability")
+    for target, w, b in zip(net.weights, weights, biases, strict=True):
+        target[:, :-1], target[:, -1] = w, b
     return net

@@ -55,11 +55,13 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.window < 1 or self.horizon < 0:
             raise ScratchmlError("the window must be 1 hour or more and the horizon 0 or more")
+        if self.seed < 0:
+            raise ScratchmlError(f"seed {self.seed}: it must be 0 or more")
         if self.split not in ("time", "random"):
             raise ScratchmlError(f"split {self.split!r}: known are time, random")
         if self.balance not in ("none", "training", "all"):
             raise ScratchmlError(f"balance {self.balance!r}: known are none, training, all")
-        if min(self.validation, self.test) <= 0 or self.validation + self.test >= 1:
+        if not (self.validation > 0 and self.test > 0 and self.validation + self.test < 1):
             raise ScratchmlError("validation and test shares must be positive and sum to below 1")
 
 
@@ -90,8 +92,9 @@ class Scaler:
         resolution = tuple(res for _, _, res in CHANNELS)
         values = counts.reshape(-1, len(CHANNELS)) / np.array(resolution)
         std = values.std(axis=0)
-        if (std == 0).any():
-            name = names[int(np.argmin(std))]
+        constant = (values == values[0]).all(axis=0)  # their std may differ from 0 in the last bit
+        if constant.any():
+            name = names[int(np.argmax(constant))]
             raise ScratchmlError(f"{name} has one value in all training rows: nothing to learn")
         return cls(
             names, units, resolution, tuple(values.mean(axis=0).tolist()), tuple(std.tolist())
@@ -109,9 +112,10 @@ class Scaler:
             names, units = (tuple(map(str, items)) for items in lists[:2])
             resolution = tuple(map(int, lists[2]))
             mean, std = (tuple(map(float, items)) for items in lists[3:])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ScratchmlError(f"the model's features cannot be read ({error})") from None
-        usable = np.isfinite([*mean, *std]).all() and all(v > 0 for v in (*resolution, *std))
+        usable = np.isfinite([*mean, *std]).all() and min(std, default=0) > 0
+        usable = usable and 0 < min(resolution, default=0) <= max(resolution) < 2**31
         if not names or len({len(items) for items in lists}) != 1 or not usable:
             raise ScratchmlError("the model's features do not fit each other")
         return cls(names, units, resolution, mean, std)
@@ -212,7 +216,8 @@ def _window_ends(hours: pd.DataFrame, recipe: Recipe) -> npt.NDArray[np.int64]:
     times = hours["time"].to_numpy()
     span = recipe.window - 1 + recipe.horizon
     first = np.arange(max(len(times) - span, 0))
-    whole = times[first + span] - times[first] == span * HOUR
+    breaks = np.cumsum(np.diff(times, prepend=times[:1]) != HOUR)
+    whole = breaks[first + span] == breaks[first]
     return np.asarray(first[whole] + recipe.window - 1)
 
 

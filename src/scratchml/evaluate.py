@@ -147,9 +147,14 @@ def choose_threshold(model: Classifier, rows: Rows) -> float:
 
     Candidates are ``k / 256``: those that an int8 output can tell apart. Of equal ones the lowest
     is taken.
+
+    Raises:
+        ScratchmlError: the model's scores are int8 codes.
     """
     candidates = np.arange(1, 256) / 256
     scores = model.decision_scores(rows)
+    if scores.dtype.kind != "f":
+        raise ScratchmlError("choose the threshold with the float network; the int8 one keeps it")
     f1 = [confusion_matrix(rows.y, scores >= t).f1 for t in candidates]
     return float(candidates[int(np.argmax(f1))])
 

@@ -32,7 +32,7 @@ def atomic_write(path: Path, contents: str | bytes) -> None:
 
 @contextmanager
 def staging(folder: Path) -> Iterator[Path]:
-    """A temporary folder whose files move into ``folder`` together when the block succeeds.
+    """A temporary folder whose files move into ``folder``, each whole, when the block succeeds.
 
     It is made at once and inside ``folder``, so that a place that cannot be written to is noticed
     before the work and not after it. On an error, or Ctrl-C, nothing new is left.

@@ -31,12 +31,13 @@ def sigmoid(logits: Floats) -> Floats:
 
 
 def binary_cross_entropy(logits: Floats, target: Floats) -> float:
-    """Mean of ``-y log p - (1 - y) log(1 - p)`` with ``p = sigmoid(z)``.
+    """Mean over rows of ``-y log p - (1 - y) log(1 - p)``, ``p = sigmoid(z)``, summed over outputs.
 
     From the logits, ``max(z, 0) - z y + log(1 + exp(-|z|))``: exact where ``p`` rounds to 0 or 1.
     """
     z = logits.astype(np.float64)
-    return float(np.mean(np.maximum(z, 0) - z * target + np.log1p(np.exp(-np.abs(z)))))
+    losses = np.maximum(z, 0) - z * target + np.log1p(np.exp(-np.abs(z)))
+    return float(losses.sum(axis=-1).mean())
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,8 @@ class MLP:
             raise ScratchmlError(f"output {output!r}: known are {', '.join(OUTPUTS)}")
         self.sizes = tuple(int(size) for size in sizes)
         self.output = output
-        self.dropout = dropout
-        self.seed = seed
+        self.dropout = float(dropout)
+        self.seed = int(seed)
         self.threshold = 0.5
         self.rng = np.random.default_rng(seed)
         self.parameters: Floats = np.zeros(

@@ -44,6 +44,9 @@ PROBABILITY = Quantization(1 / 256, -128)
 #: The largest code that the converter plans for a bias.
 BIAS_MAX = 2**30 - 1
 
+#: Units of a layer: the engine counts them in 16 bits.
+MAX_UNITS = 2**16 - 1
+
 
 @dataclass(frozen=True, eq=False)
 class QuantizedDense:
@@ -74,8 +77,10 @@ class QuantizedDense:
         sums = self.weights.sum(axis=1, dtype=np.int64)
         bias = self.bias - self.source.zero_point * sums
         # A row of zeros has a constant output. Its bias may be as large as 2^30, so it is replaced
-        # by its result, which a factor of exactly 1 (2^30 / 2^31 * 2^1) leaves as it is.
-        zero = ~self.weights.any(axis=1)
+        # by its result, which a factor of exactly 1 (2^30 / 2^31 * 2^1) leaves as it is. A result
+        # that does not fit in 32 bits stays as it is, for check_accumulators to refuse.
+        fits = (shift <= 30) & (np.abs(bias) << np.clip(shift, 0, 30) < 2**31)
+        zero = ~self.weights.any(axis=1) & fits
         bias[zero] = integer.requantize(bias[zero], multiplier[zero], shift[zero])
         multiplier[zero], shift[zero] = 2**30, 1
         return bias, multiplier, shift
@@ -102,7 +107,9 @@ class QuantizedDense:
         return 127
 
     def check_accumulators(self) -> None:
-        """Prove that no int8 input can overflow: ``(|bias| + 128 sum|w|) << shift < 2^31``.
+        """Prove that no int8 input can overflow: ``(|bias| + 128 sum|w|) << shift < 2^31 - 128``.
+
+        The 128 are for the zero point, which is added to a result that may be as large.
 
         Raises:
             ScratchmlError: it cannot be proved.
@@ -111,7 +118,7 @@ class QuantizedDense:
         reach = np.abs(bias) + 128 * np.abs(self.weights.astype(np.int64)).sum(axis=1)
         # in exact Python integers: a shift may be as large as 1024
         for channel, (bound, left) in enumerate(zip(reach.tolist(), shift.tolist(), strict=True)):
-            if left > 30 or bound << max(left, 0) >= 2**31:
+            if left > 30 or bound << max(left, 0) >= 2**31 - 128:
                 raise ScratchmlError(
                     f"{self.name}, output {channel}: its accumulator can leave 32 bits "
                     f"(up to {bound} << {max(left, 0)}), so no exact C can be exported"
@@ -154,11 +161,15 @@ class Features:
         for name, resolution, mean, std in zip(
             scaler.names, scaler.resolution, scaler.mean, scaler.std, strict=True
         ):
-            factor = 1 / (resolution * std * target.scale)
-            center = round_half_away(mean * resolution)
-            reach = math.ceil(257 / factor)  # codes span 255, zero point included
-            if abs(center) + reach >= 2**30:
+            step = min(resolution, 2**31) * std * target.scale  # counts a code
+            if (
+                not resolution < 2**31
+                or not 2**-30 < step < 2**20
+                or not abs(mean * resolution) < 2**29
+            ):
                 raise ScratchmlError(f"{name}: {resolution} counts a unit do not fit in 31 bits")
+            factor, center = 1 / step, round_half_away(mean * resolution)
+            reach = math.ceil(257 * step)  # codes span 255, zero point included
             columns.append((center, center - reach, center + reach, *quantize_multiplier(factor)))
         mean_, low, high, multiplier, shift = np.array(columns, np.int32).T.copy()
         return cls(mean_, low, high, multiplier, shift.astype(np.int8))
@@ -197,6 +208,10 @@ class QuantizedMLP:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not self.layers:
+            raise ScratchmlError("a model needs at least one layer")
+        if max(self.sizes) > MAX_UNITS or min(self.sizes) < 1:
+            raise ScratchmlError(f"layers of {self.sizes} units: 1 to {MAX_UNITS} are possible")
         for above, below in zip(self.layers, self.layers[1:], strict=False):
             if below.weights.shape[1] != above.weights.shape[0]:
                 raise ScratchmlError(
@@ -210,6 +225,7 @@ class QuantizedMLP:
         threshold_code(self.threshold)
         for layer in self.layers:
             layer.check_accumulators()
+        _ = self.features, self.logistic_table  # what cannot be computed is refused now
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -334,7 +350,8 @@ def quantize(
         raise ScratchmlError("there are no calibration rows: they set the ranges of the int8 codes")
     if not np.isfinite(net.parameters).all() or not np.isfinite(x).all():
         raise ScratchmlError("the weights or the calibration rows hold NaN or infinity")
-    with threadpool_limits(1, user_api="blas"):  # the same sums whatever the machine is doing
+    # one thread: the same sums whatever the machine is doing
+    with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
         activations = [x, *net.activations(x)]
     ranges = [activation_quantization(float(a.min()), float(a.max())) for a in activations]
     last = len(net.weights) - 1
@@ -351,11 +368,17 @@ def activation_quantization(low: float, high: float) -> Quantization:
     """Scale and zero point for values from ``low`` to ``high``; zero always has a code.
 
     The range is widened to reach zero, and to have a width if it has none.
+
+    Raises:
+        ScratchmlError: the range is wider than a float32 can say.
     """
     low, high = min(low, 0.0), max(high, 0.0)
     if high - low < 1e-6:
         low, high = low - 1e-6, high + 1e-6
-    scale = float((np.float32(high) - np.float32(low)) / np.float32(255))
+    with np.errstate(over="ignore"):
+        scale = float((np.float32(high) - np.float32(low)) / np.float32(255))
+    if not math.isfinite(scale):
+        raise ScratchmlError(f"activations from {low:g} to {high:g} leave the range of float32")
     zero_point = round_half_away(float(np.float32(-128 - low / scale)))
     return Quantization(scale, min(max(zero_point, -128), 127))
 

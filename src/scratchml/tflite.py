@@ -31,6 +31,7 @@ OPERATOR_VERSIONS = {FULLY_CONNECTED: 4, LOGISTIC: 2}  # the first that know int
 ACTIVATIONS = {0: False, 1: True}  # ActivationFunctionType NONE and RELU: is it a ReLU?
 TENSOR_TYPES = {np.dtype("<f4"): 0, np.dtype("<i4"): 2, np.dtype("i1"): 9}  # TensorType
 ALIGNMENT = 16  # of every buffer, as the schema asks
+MAX_RANK = 8  # of a tensor; what TensorFlow Lite's own kernels go up to
 
 
 # --- writing ---------------------------------------------------------------------------------
@@ -62,7 +63,7 @@ def _bias_scales(layer: QuantizedDense) -> npt.NDArray[np.float32]:
 
 def _metadata_json(model: QuantizedMLP) -> bytes:
     features = asdict(model.scaler) if model.scaler else None
-    values = {"features": features, "threshold": model.threshold, **model.metadata}
+    values = {**model.metadata, "features": features, "threshold": model.threshold}
     return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
@@ -217,6 +218,8 @@ def from_bytes(data: bytes) -> QuantizedMLP:
             raise ScratchmlError(f"operator {index} does not continue one chain of layers")
         source = int(outputs[0])
         if code == FULLY_CONNECTED:
+            if len(inputs) != 3 or inputs[2] < 0:
+                raise ScratchmlError(f"operator {index}: FULLY_CONNECTED needs weights and a bias")
             operands = [_item(tensors, int(i)) for i in (*inputs, source)]
             layers.append(_read_dense(index, node, operands))
         elif code == LOGISTIC and layers:
@@ -235,11 +238,14 @@ def from_bytes(data: bytes) -> QuantizedMLP:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """A tensor as the file describes it; ``data`` is empty for an activation."""
+    """A tensor as the file describes it; ``data`` is empty for an activation.
+
+    Arrays are views of the file: thousands of tensors that name one large buffer cost nothing.
+    """
 
     shape: tuple[int, ...]
     type: int
-    data: bytes
+    data: npt.NDArray[np.uint8]
     scales: npt.NDArray[np.float32]
     zero_points: npt.NDArray[np.int64]
 
@@ -247,18 +253,25 @@ class _Tensor:
     def read(cls, node: _Node, buffers: list[_Node]) -> _Tensor:
         parameters = node.table(4)
         buffer = _item(buffers, node.scalar(2, N.Uint32Flags))
+        dimensions = node.numbers(0, "<i4")
+        if len(dimensions) > MAX_RANK:
+            raise ScratchmlError(f"a tensor has {len(dimensions)} dimensions")
         return cls(
-            tuple(int(n) for n in node.numbers(0, "<i4")),
+            tuple(dimensions.tolist()),
             node.scalar(1, N.Int8Flags),
-            buffer.numbers(0, "u1").tobytes(),
+            buffer.numbers(0, "u1"),
             parameters.numbers(2, "<f4") if parameters else np.zeros(0, np.float32),
             parameters.numbers(3, "<i8") if parameters else np.zeros(0, np.int64),
         )
 
     def quantization(self, index: int) -> Quantization:
         """Of an int8 activation."""
-        if self.type != TENSOR_TYPES[np.dtype("i1")] or len(self.scales) != 1:
-            raise ScratchmlError(f"operator {index}: its input and output must be int8 tensors")
+        is_int8 = self.type == TENSOR_TYPES[np.dtype("i1")]
+        if not is_int8 or len(self.scales) != 1 or len(self.zero_points) != 1:
+            raise ScratchmlError(
+                f"operator {index}: its input and output must be int8 tensors "
+                "with one scale and one zero point"
+            )
         scale, zero_point = float(self.scales[0]), int(self.zero_points[0])
         if not 0 < scale < np.inf or not -128 <= zero_point <= 127:
             raise ScratchmlError(f"operator {index}: scale {scale:g}, zero point {zero_point}")
@@ -273,13 +286,11 @@ class _Tensor:
             raise ScratchmlError(f"operator {index}: a constant's buffer has the wrong length")
         if self.zero_points.any():
             raise ScratchmlError(f"operator {index}: a constant's zero point is not 0")
-        return np.frombuffer(self.data, kind).reshape(shape)
+        return self.data.view(kind).reshape(shape)
 
 
 def _read_dense(index: int, node: _Node, operands: list[_Tensor]) -> QuantizedDense:
     """A layer from its operator and its operands: input, weights, bias, output."""
-    if len(operands) != 4:
-        raise ScratchmlError(f"operator {index}: FULLY_CONNECTED needs weights and a bias")
     source, weights, bias, target = operands
     options = node.table(4)
     activation = options.scalar(0, N.Int8Flags) if options else 0
@@ -309,13 +320,18 @@ def _read_metadata(root: _Node, buffers: list[_Node]) -> dict[str, Any]:
         if entry.numbers(0, "u1").tobytes() == METADATA_NAME.encode():
             text = _item(buffers, entry.scalar(1, N.Uint32Flags)).numbers(0, "u1").tobytes()
             try:
-                values = json.loads(text)
-            except ValueError:  # UnicodeDecodeError is one too
+                values = json.loads(text, parse_constant=_refuse_constant)
+            except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
                 values = None
             if not isinstance(values, dict):
                 raise ScratchmlError("the metadata named scratchml is not a JSON object")
             return values
     return {}
+
+
+def _refuse_constant(name: str) -> None:
+    """NaN and Infinity, which Python's parser takes although JSON does not have them."""
+    raise ValueError(name)
 
 
 def _with_metadata(
@@ -325,7 +341,9 @@ def _with_metadata(
     try:
         scaler = Scaler.from_dict(features) if features else None
         return QuantizedMLP(layers, logistic, scaler, float(threshold), metadata)
-    except (TypeError, KeyError) as error:
+    except ScratchmlError:
+        raise
+    except (TypeError, ValueError, OverflowError) as error:
         raise ScratchmlError(f"the metadata named scratchml is not usable ({error})") from None
 
 
@@ -358,7 +376,9 @@ class _Node:
 
     def follow(self, place: int) -> _Node:
         """The table that the offset at ``place`` points to."""
-        return _Node(self.data, place + int(self._get(N.UOffsetTFlags, place)))
+        target = place + int(self._get(N.UOffsetTFlags, place))
+        self._get(N.SOffsetTFlags, target)  # every table begins with one, so it lies in the file
+        return _Node(self.data, target)
 
     def _vector(self, slot: int, item_size: int) -> tuple[int, int]:
         """Start and length; the whole vector lies within the file."""

@@ -110,6 +110,8 @@ def train(
             value, a loss that is not finite.
     """
     n = len(training.x)
+    if optimizer not in OPTIMIZERS:
+        raise ScratchmlError(f"optimizer {optimizer!r}: known are {', '.join(OPTIMIZERS)}")
     if epochs < 1 or batch_size < 1 or patience < 1 or not learning_rate > 0:
         raise ScratchmlError("epochs, batch size, patience and learning rate must be positive")
     if n < batch_size:
@@ -119,7 +121,8 @@ def train(
         )
     if len(validation.x) == 0:
         raise ScratchmlError("there are no validation rows: they decide when training stops")
-    with threadpool_limits(1, user_api="blas"):
+    # what overflows is found by the loss after the epoch
+    with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
         return _fit(
             net,
             training,

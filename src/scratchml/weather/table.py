@@ -40,7 +40,8 @@ def load(path: str | PathLike[str] | None = None) -> pd.DataFrame:
     """
     source = Path(path) if path is not None else find("data") / EMBEDDED
     try:
-        table = pd.read_csv(io.BytesIO(_contents(source)))
+        # as text, so that a cell is quoted as it stands; blank lines keep their number
+        table = pd.read_csv(io.BytesIO(_contents(source)), dtype=str, skip_blank_lines=False)
     except pd.errors.EmptyDataError:
         raise ScratchmlError(f"{source}: the file is empty") from None
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
@@ -58,7 +59,7 @@ def fingerprint(hours: pd.DataFrame) -> str:
     times = hours["time"].to_numpy().astype("datetime64[s]").astype("<i8")
     digest.update(times.tobytes())
     for column in RANGES:
-        digest.update(hours[column].to_numpy().astype("<f8").tobytes())
+        digest.update((hours[column].to_numpy() + 0.0).astype("<f8").tobytes())
     return digest.hexdigest()
 
 
@@ -79,16 +80,20 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
         raise ScratchmlError(
             f"the column {', '.join(missing)} is missing; needed are {', '.join(COLUMNS)}"
         )
+    if not isinstance(table.index, pd.RangeIndex):
+        raise ScratchmlError("line 2: there are more cells than the header has")
+    table = table.dropna(how="all")  # blank lines; the index still counts them
     if table.empty:
         raise ScratchmlError("there is a header, but no hour below it")
     hours = pd.DataFrame({"time": _times(table["time"])})
     for column, (low, high) in RANGES.items():
         hours[column] = _numbers(table[column], low, high)
-    return hours
+    return hours.reset_index(drop=True)
 
 
 def _times(cells: pd.Series) -> pd.Series:
-    text = cells.astype(str)
+    # a date has to be there: pandas takes "now" and "2020" for times as well
+    text = cells.where(cells.str.match(r"\d{4}-\d\d-\d\d", na=False))
     times = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
     _refuse(times.isna(), cells, "is not a time such as 2020-01-31T23:00")
     step = times.diff()
@@ -110,4 +115,6 @@ def _refuse(bad: pd.Series, cells: pd.Series, complaint: str) -> None:
     if bad.any():
         row = int(bad.to_numpy().argmax())
         value = "" if pd.isna(cells.iloc[row]) else f" {cells.iloc[row]!r}"
-        raise ScratchmlError(f"line {row + 2}, column {cells.name}: the value{value} {complaint}")
+        raise ScratchmlError(
+            f"line {cells.index[row] + 2}, column {cells.name}: the value{value} {complaint}"
+        )
