@@ -206,7 +206,10 @@ def compiler() -> list[str]:
     Raises:
         ScratchmlError: there is none.
     """
-    command = shlex.split(os.environ.get("CC", ""))
+    try:
+        command = shlex.split(os.environ.get("CC", ""))
+    except ValueError as error:
+        raise ScratchmlError(f"$CC cannot be read ({error})") from None
     if command:
         if shutil.which(command[0]):
             return command

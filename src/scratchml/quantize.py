@@ -119,9 +119,11 @@ class QuantizedDense:
         # in exact Python integers: a shift may be as large as 1024
         for channel, (bound, left) in enumerate(zip(reach.tolist(), shift.tolist(), strict=True)):
             if left > 30 or bound << max(left, 0) >= 2**31 - 128:
+                dead = self.relu and self.target == activation_quantization(0, 0)
+                hint = "; no calibration row activates this layer" if dead else ""
                 raise ScratchmlError(
                     f"{self.name}, output {channel}: its accumulator can leave 32 bits "
-                    f"(up to {bound} << {max(left, 0)}), so no exact C can be exported"
+                    f"(up to {bound} << {max(left, 0)}), so no exact C can be exported{hint}"
                 )
 
     def run(self, x: Int8) -> Int8:
@@ -223,6 +225,8 @@ class QuantizedMLP:
                 f"{self.inputs} inputs are not whole windows of {len(self.scaler.names)} channels"
             )
         threshold_code(self.threshold)
+        if {"features", "threshold"} & self.metadata.keys():
+            raise ScratchmlError("metadata named features or threshold: these are the model's own")
         for layer in self.layers:
             layer.check_accumulators()
         _ = self.features, self.logistic_table  # what cannot be computed is refused now
@@ -262,8 +266,8 @@ class QuantizedMLP:
             return None
         target = self.layers[-1].target
         multiplier, shift = quantize_multiplier(target.scale * 2**27)
-        if shift < 0:
-            raise ScratchmlError(f"the logits' scale {target.scale:g} is too small for a sigmoid")
+        if not 0 <= shift <= 62:  # beyond it TensorFlow Lite Micro's own arithmetic is undefined
+            raise ScratchmlError(f"a sigmoid cannot follow logits of scale {target.scale:g}")
         return integer.logistic_table(target.zero_point, multiplier, shift)
 
     def prepare_input(self, counts: npt.ArrayLike) -> Int8:

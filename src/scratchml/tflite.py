@@ -248,6 +248,7 @@ class _Tensor:
     data: npt.NDArray[np.uint8]
     scales: npt.NDArray[np.float32]
     zero_points: npt.NDArray[np.int64]
+    quantized_dimension: int
 
     @classmethod
     def read(cls, node: _Node, buffers: list[_Node]) -> _Tensor:
@@ -262,6 +263,7 @@ class _Tensor:
             buffer.numbers(0, "u1"),
             parameters.numbers(2, "<f4") if parameters else np.zeros(0, np.float32),
             parameters.numbers(3, "<i8") if parameters else np.zeros(0, np.int64),
+            parameters.scalar(6, N.Int32Flags) if parameters else 0,
         )
 
     def quantization(self, index: int) -> Quantization:
@@ -284,8 +286,11 @@ class _Tensor:
             raise ScratchmlError(f"operator {index}: a constant is not {kind.name} {shape}")
         if len(self.data) != kind.itemsize * int(np.prod(shape, dtype=object)):
             raise ScratchmlError(f"operator {index}: a constant's buffer has the wrong length")
-        if self.zero_points.any():
-            raise ScratchmlError(f"operator {index}: a constant's zero point is not 0")
+        if self.zero_points.any() or self.quantized_dimension != 0:
+            raise ScratchmlError(
+                f"operator {index}: a constant's zero point is not 0, "
+                "or its scales do not run along the outputs"
+            )
         return self.data.view(kind).reshape(shape)
 
 
@@ -296,9 +301,16 @@ def _read_dense(index: int, node: _Node, operands: list[_Tensor]) -> QuantizedDe
     activation = options.scalar(0, N.Int8Flags) if options else 0
     if activation not in ACTIVATIONS:
         raise ScratchmlError(f"operator {index}: fused activation {activation} is not supported")
+    if options and options.scalar(1, N.Int8Flags) != 0:
+        raise ScratchmlError(f"operator {index}: shuffled weights are not supported")
     if len(weights.shape) != 2 or not 0 < min(weights.shape) <= max(weights.shape) < 2**16:
         raise ScratchmlError(f"operator {index}: weights of shape {weights.shape}")
-    outputs = weights.shape[0]
+    outputs, inputs = weights.shape
+    if source.shape != (1, inputs) or target.shape != (1, outputs):
+        raise ScratchmlError(
+            f"operator {index}: {inputs} inputs and {outputs} outputs in tensors of shape "
+            f"{source.shape} and {target.shape}"
+        )
     scales = weights.scales
     if len(scales) not in (1, outputs) or not ((scales > 0) & np.isfinite(scales)).all():
         raise ScratchmlError(

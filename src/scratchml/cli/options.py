@@ -10,7 +10,7 @@ import typer
 Hours = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[HOURS.csv]",
+        metavar="HOURS.csv",
         help="Hourly weather: CSV, plain or gzip, with the columns time, temperature_2m (C), "
         "relative_humidity_2m (%) and snowfall (cm). Default: ten years from Idaho, built in.",
     ),
