@@ -13,11 +13,18 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
 
 import scratchml as sml
+
+# CI looks at the same examples every time: what it says about a change is due to the change. New
+# examples are searched for wherever else the tests run. Timing is no test's business.
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("search", deadline=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "search")
 
 ROOT = Path(__file__).resolve().parents[1]
 
