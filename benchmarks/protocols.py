@@ -23,6 +23,10 @@ PROTOCOLS = {
     "next hour, balanced training": ({"balance": "training"}, None),
     "next hour, original protocol": ({**PAPER, "horizon": 1}, 0.5),
     "same hour, by time": ({"horizon": 0}, None),
+    "same hour, by time, balanced training, threshold 0.5": (
+        {"horizon": 0, "balance": "training"},
+        0.5,
+    ),
     "same hour, original protocol (--paper)": (PAPER, 0.5),
 }
 

@@ -326,3 +326,12 @@ def test_metadata_that_is_no_json_object_is_refused(
 def test_a_model_without_a_recipe_says_so(metadata: dict[str, Any]) -> None:
     with pytest.raises(ScratchmlError, match="does not say what data"):
         read_recipe(metadata)
+
+
+def test_shapes_are_compared_before_memory_is_asked_for(
+    arrays: Mapping[str, npt.NDArray[Any]], folder: Path
+) -> None:
+    """Two long biases stand for a matrix of hundreds of gigabytes, in a file of a few kilobytes."""
+    long = np.zeros(300_000, np.float32)
+    damaged = {**arrays, "layer1_bias": long, "layer2_bias": long}
+    assert "shapes of the weights" in refusal(packed(damaged), folder)

@@ -143,7 +143,7 @@ def test_json_is_the_only_thing_on_standard_output(
     arguments: dict[str, list[str | Path]] = {
         "run": [csv, "-o", tmp_path, *QUICK],
         "train": [csv, "-o", tmp_path, "--epochs", "1"],
-        "quantize": [run_folder / "model.npz", csv, "-o", tmp_path / "model.tflite"],
+        "quantize": [run_folder / "model.npz", csv, "-o", tmp_path],
         "export": [run_folder / "model.tflite", "-o", tmp_path],
         "verify": [run_folder / "model.tflite", csv, "--rows", "100"],
         "evaluate": [run_folder / "model.npz", csv],
@@ -245,6 +245,8 @@ BAD_OPTIONS = {
     "no snow": (["--snow-above", "50"], "hours of snow among"),
     "batch": (["--batch-size", "5000"], "fewer than one batch of 5000"),
     "hidden 0": (["--hidden", "0"], "each at least 1"),
+    "hidden too many": (["--hidden", "70000"], "at most 65535 units"),
+    "window beyond int64": (["--window", "9" * 25], "whole number"),
     "hidden word": (["--hidden", "big"], "is not a list such as"),
     "threshold": (["--threshold", "0.99"], "no validation row reaches the threshold"),
     "threshold 1": (["--threshold", "1"], "threshold 1"),
@@ -253,8 +255,9 @@ BAD_OPTIONS = {
     "epochs": (["--epochs", "0"], "must be positive"),
     "rate": (["--learning-rate", "1e30"], "not finite"),
     "split": (["--split", "never"], "known are time, random"),
-    "window": (["--window", "0"], "window must be"),
-    "window too long": (["--window", "3000"], "hours of snow among 0"),
+    "window": (["--window", "0"], "window 0: it must be"),
+    "name of a header": (["--name", "ScratchML"], "cannot name a C variable"),
+    "window too long": (["--window", "3000"], "no available rows: too few hours"),
     "name": (["--name", "int"], "cannot name a C variable"),
 }
 
@@ -369,6 +372,60 @@ def test_ctrl_c_in_training_leaves_nothing(no_temporary_files: Path) -> None:
     assert lines[-1] == "error: interrupted; nothing was written"
     assert "Traceback" not in "".join(lines)
     assert not folder.exists()
+
+
+def test_a_run_that_is_terminated_cleans_up(no_temporary_files: Path) -> None:
+    folder = no_temporary_files / "out"
+    command = [sys.executable, "-m", "scratchml", "run", "-o", str(folder), "--epochs", "5000"]
+    process = subprocess.Popen(
+        [*command, "--patience", "5000"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline()
+    process.terminate()
+    process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 143
+    assert not folder.exists()
+
+
+def test_too_little_memory_ends_in_one_line(csv: Path, no_temporary_files: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
+
+    result = scratchml(
+        "run", csv, "-o", no_temporary_files / "out", *QUICK, "--hidden", "60000,60000",
+        preexec_fn=limit,
+    )  # fmt: skip
+    result.stdout = ""
+    assert "not enough memory" in complaint(result)
+    assert not (no_temporary_files / "out").exists()
+
+
+def test_verify_asks_which_of_several_c_files_is_meant(
+    csv: Path, run_folder: Path, tmp_path: Path
+) -> None:
+    for name in ("model.tflite", "snow_model.c", "snow_model.h"):
+        (tmp_path / name).write_bytes((run_folder / name).read_bytes())
+    assert scratchml("export", tmp_path / "model.tflite", "--name", "other").returncode == 0
+    result = scratchml("verify", tmp_path / "model.tflite", csv, "--rows", "100")
+    assert "choose one with --c" in complaint(result)
+
+
+def test_files_of_the_user_are_not_imported(csv: Path, run_folder: Path, tmp_path: Path) -> None:
+    """The oracle's process is Python as well, and looks for modules where it is started."""
+    require("tflite_micro")
+    (tmp_path / "json.py").write_text("raise RuntimeError('shadowed')")
+    command = [str(Path(sys.executable).parent / "scratchml"), "verify"]
+    result = subprocess.run(
+        [*command, str(run_folder / "model.tflite"), str(csv), "--rows", "100"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "TFLite Micro" in result.stdout
 
 
 def test_help_teaches_every_command() -> None:

@@ -470,17 +470,23 @@ def test_the_papers_recipe_is_balanced_random_and_a_nowcast(hours: pd.DataFrame)
 @pytest.mark.parametrize(
     ("choice", "complaint"),
     [
-        ({"window": 0}, "window must be 1 hour or more"),
-        ({"window": -1}, "window must be 1 hour or more"),
-        ({"horizon": -1}, "horizon 0 or more"),
+        ({"window": 0}, "window 0: it must be a whole number, 1 to"),
+        ({"window": -1}, "window -1: it must be"),
+        ({"window": 2.5}, "window 2.5: it must be a whole number"),
+        ({"window": 10**30}, "it must be a whole number"),
+        ({"seed": -1}, "seed -1: it must be"),
+        ({"snow_above": "a"}, "snow_above 'a': it must be a number"),
+        ({"colder_than": None}, "colder_than None: it must be a number"),
+        ({"horizon": -1}, "horizon -1: it must be a whole number, 0 to"),
+        ({"horizon": 1.0}, "horizon 1.0: it must be a whole number"),
         ({"split": "fair"}, "'fair': known are time, random"),
         ({"balance": "half"}, "'half': known are none, training, all"),
         ({"validation": 0.0}, "must be positive and sum to below 1"),
         ({"test": 0.0}, "must be positive and sum to below 1"),
         ({"test": -0.3}, "must be positive and sum to below 1"),
         ({"validation": 0.5, "test": 0.5}, "must be positive and sum to below 1"),
-        ({"validation": math.nan}, "must be positive and sum to below 1"),
-        ({"test": math.nan}, "must be positive and sum to below 1"),
+        ({"validation": math.nan}, "validation nan: it must be a number"),
+        ({"test": math.nan}, "test nan: it must be a number"),
     ],
 )
 def test_choices_out_of_range_are_refused(choice: dict[str, Any], complaint: str) -> None:
@@ -493,7 +499,7 @@ def test_choices_out_of_range_are_refused(choice: dict[str, Any], complaint: str
 @pytest.mark.parametrize("balance", ["none", "training", "all"])
 @pytest.mark.parametrize("limit", [-1.0, 99.0], ids=["all snow", "no snow"])
 def test_hours_of_one_class_are_refused(limit: float, balance: str) -> None:
-    with pytest.raises(ScratchmlError, match=r"training rows have \d+ hours of snow among"):
+    with pytest.raises(ScratchmlError, match=r"available rows have \d+ hours of snow among"):
         make_dataset(table(200), balance=balance, snow_above=limit, colder_than=1e9)
 
 
@@ -510,5 +516,35 @@ def test_the_part_with_one_class_is_named(part: str) -> None:
 @pytest.mark.parametrize("split", ["time", "random"])
 @pytest.mark.parametrize("balance", ["none", "all"])
 def test_too_few_hours_are_refused(n: int, split: str, balance: str) -> None:
-    with pytest.raises(ScratchmlError, match="need both kinds: use more hours"):
+    with pytest.raises(
+        ScratchmlError, match=r"too few hours without a gap|need both kinds: use more hours"
+    ):
         make_dataset(table(20).iloc[:n], split=split, balance=balance, **HALF)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("temperature_2m", math.nan),
+        ("temperature_2m", 280.0),
+        ("relative_humidity_2m", math.inf),
+        ("relative_humidity_2m", 101.0),
+        ("snowfall", -1.0),
+    ],
+)
+def test_hours_made_by_hand_are_looked_at_too(column: str, value: float) -> None:
+    """A NaN would otherwise become a count of -2147483648."""
+    hours = table(200)
+    hours.loc[17, column] = value
+    with pytest.raises(ScratchmlError, match=f"row 17, column {column}: {value}"):
+        make_dataset(hours, **HALF)
+
+
+def test_a_table_without_a_column_or_out_of_order_is_refused() -> None:
+    hours = table(200)
+    with pytest.raises(ScratchmlError, match="no column snowfall"):
+        make_dataset(hours.drop(columns="snowfall"), **HALF)
+    with pytest.raises(ScratchmlError, match="in the order of time"):
+        make_dataset(hours.iloc[::-1].reset_index(drop=True), **HALF)
+    with pytest.raises(ScratchmlError, match="datetime64"):
+        make_dataset(hours.assign(time="2001-01-01"), **HALF)

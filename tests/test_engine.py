@@ -25,7 +25,7 @@ from test_integer import EDGES, INT32_MAX, INT32_MIN, MULTIPLIERS, exact_requant
 
 import scratchml as sml
 from scratchml.engine import compile_library, compiler
-from scratchml.quantize import QuantizedMLP
+from scratchml.quantized import QuantizedMLP
 
 Int8 = npt.NDArray[np.int8]
 NULL = ffi.NULL

@@ -185,7 +185,28 @@ def test_headers_can_be_included_from_cpp(
 
 
 @pytest.mark.parametrize(
-    "name", ["", "1st", "a-b", "a b", "int", "sml_x", "layers", "../x", "layer1_bias", "é", "a\n"]
+    "name",
+    [
+        "",
+        "1st",
+        "a-b",
+        "a b",
+        "int",
+        "sml_x",
+        "layers",
+        "../x",
+        "layer1_bias",
+        "é",
+        "a\n",
+        "scratchml",
+        "SCRATCHML",
+        "stdint",
+        "new",
+        "template",
+        "size_t",
+        "INT32_MIN",
+        "SML_OK",
+    ],
 )
 def test_names_that_c_cannot_take_are_refused(
     model: sml.QuantizedMLP, name: str, tmp_path: Path

@@ -175,3 +175,13 @@ def test_a_move_that_fails_leaves_no_temporary_folder(
         with pytest.raises(DiskFullError), staging(folder) as temporary:
             (temporary / "model.c").write_bytes(b"new")
     assert names(tmp_path) == []
+
+
+def test_errors_name_the_file_that_was_asked_for() -> None:
+    for write in (
+        lambda: atomic_write(Path("/proc/scratchml.txt"), "x"),
+        lambda: staging(Path("/proc/self")).__enter__(),
+    ):
+        with pytest.raises(OSError) as caught:
+            write()
+        assert caught.value.filename in ("/proc/scratchml.txt", "/proc/self")

@@ -18,7 +18,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from scratchml import integer
-from scratchml.quantize import quantize_multiplier
+from scratchml.quantized import quantize_multiplier
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 HALF = Fraction(1, 2)

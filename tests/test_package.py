@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+import sysconfig
 import tarfile
+import venv
 import zipfile
 from pathlib import Path
 
@@ -35,6 +36,8 @@ def test_wheel_holds_data_and_c_sources(packages: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert "scratchml/data/reynolds_mountain_east_wy1999-2008.csv.gz" in names
     assert "scratchml/py.typed" in names
+    for module in (ROOT / "src" / "scratchml").rglob("*.py"):
+        assert module.relative_to(ROOT / "src").as_posix() in names
     for source in (ROOT / "csrc").glob("*/*.[ch]"):
         assert f"scratchml/csrc/{source.parent.name}/{source.name}" in names
     assert any(name.startswith("scratchml/_engine.") for name in names)
@@ -49,22 +52,27 @@ def test_source_package_holds_what_a_build_needs(packages: Path) -> None:
 
 
 def test_installed_wheel_runs_from_another_folder(packages: Path, tmp_path: Path) -> None:
-    """From a folder of its own, ahead of the checkout; dependencies are those of this run."""
+    """In an environment of its own, which borrows the dependencies of this one and nothing else.
+
+    A path in a .pth file lends its packages, but not its own .pth files: the checkout that may be
+    installed there for development cannot fill in for what the wheel lacks.
+    """
     (wheel,) = packages.glob("*.whl")
-    site = tmp_path / "site"
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
-    subprocess.run([*install, str(site), str(wheel)], check=True)
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", wheel], check=True)
+    (site,) = (tmp_path / "env" / "lib").glob("python*/site-packages")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    environment = {**os.environ, "PYTHONPATH": str(site)}
     where = subprocess.run(
-        [sys.executable, "-c", "import scratchml; print(scratchml.__file__)"],
-        cwd=elsewhere, env=environment, capture_output=True, text=True, check=True,
+        [python, "-c", "import scratchml.cli.commands as c; print(c.__file__)"],
+        cwd=elsewhere, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert where.stdout.strip() == str(site / "scratchml" / "__init__.py")
+    assert where.stdout.startswith(str(site))
     result = subprocess.run(
-        [sys.executable, "-m", "scratchml", "run", "--rows", "500", "--no-pictures"],
-        cwd=elsewhere, env=environment, capture_output=True, text=True,
+        [tmp_path / "env" / "bin" / "scratchml", "run", "--rows", "500", "--no-pictures"],
+        cwd=elsewhere, capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert (elsewhere / "build" / "snow" / "snow_model.c").exists()

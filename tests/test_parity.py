@@ -25,7 +25,7 @@ from conftest import random_model, require
 
 import scratchml as sml
 from scratchml import oracle, tflite
-from scratchml.quantize import Quantization, QuantizedDense, QuantizedMLP
+from scratchml.quantized import Quantization, QuantizedDense, QuantizedMLP
 from scratchml.verify import (
     C_ENGINE,
     EXPORTED_C,

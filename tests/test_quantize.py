@@ -23,13 +23,12 @@ from test_integer import exact_requantize, round_away
 
 import scratchml as sml
 from scratchml.dataset import Scaler
-from scratchml.quantize import (
+from scratchml.quantize import activation_quantization, quantize_dense
+from scratchml.quantized import (
     Features,
     Quantization,
     QuantizedDense,
     QuantizedMLP,
-    activation_quantization,
-    quantize_dense,
     quantize_multiplier,
 )
 
@@ -340,7 +339,7 @@ def test_a_sigmoid_of_too_large_a_scale_is_refused(scale: float) -> None:
 def test_a_layer_that_no_row_activates_is_named_as_such() -> None:
     net = sml.MLP([2, 3, 1], seed=0)
     net.weights[0][:, -1] = -100
-    with pytest.raises(sml.ScratchmlError, match=r"layer 1.*no calibration row activates"):
+    with pytest.raises(sml.ScratchmlError, match=r"no calibration row activates layer 1.*32 bits"):
         sml.quantize(net, np.random.default_rng(0).normal(0, 1, (50, 2)).astype(np.float32))
 
 

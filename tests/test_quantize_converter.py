@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scratchml.quantize import Quantization, activation_quantization, quantize_dense
+from scratchml.quantize import activation_quantization, quantize_dense
+from scratchml.quantized import Quantization
 
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "golden" / "tflite_converter.json").read_text("utf-8")

@@ -28,7 +28,7 @@ from test_quantize import exact_outputs, quantized
 import scratchml as sml
 from scratchml import oracle, tflite
 from scratchml.dataset import Scaler
-from scratchml.quantize import PROBABILITY, QuantizedMLP
+from scratchml.quantized import PROBABILITY, QuantizedMLP
 
 Int8 = npt.NDArray[np.int8]
 
@@ -75,7 +75,7 @@ class Operator:
 
 @dataclass
 class File:
-    """A file in parts that a test can change one by one, written without ``tflite._Writer``."""
+    """A file in parts that a test can change one by one, written without ``tflite.writer``."""
 
     tensors: list[Tensor]
     operators: list[Operator]
@@ -275,7 +275,7 @@ def test_one_scale_for_all_rows_is_read_as_one_for_each() -> None:
 def test_the_file_says_what_it_is() -> None:
     data = tflite.to_bytes(random_model([2, 3, 1], 0))
     assert data[4:8] == b"TFL3"
-    root = tflite._Node(data, 0).follow(0)
+    root = tflite.reader._Node(data, 0).follow(0)
     assert root.scalar(0, N.Uint32Flags) == 3  # the schema's version
     assert len(root.tables(2)) == 1
     assert [code.scalar(3, N.Int32Flags) for code in root.tables(1)] == [9, 14]
@@ -285,7 +285,7 @@ def test_the_file_says_what_it_is() -> None:
 @pytest.mark.parametrize("sizes", [[1, 1], [2, 3, 1], [7, 13, 5], [6, 12, 1]])
 def test_every_buffer_starts_at_a_multiple_of_16(sizes: list[int]) -> None:
     data = tflite.to_bytes(random_model(sizes, 0))
-    root = tflite._Node(data, 0).follow(0)
+    root = tflite.reader._Node(data, 0).follow(0)
     buffers = root.tables(4)
     starts = [start for start, length in (node._vector(0, 1) for node in buffers) if length]
     assert len(starts) == 2 * (len(sizes) - 1) + 1  # weights and biases, metadata
@@ -347,7 +347,7 @@ def test_bytes_after_the_end_do_no_harm(healthy: bytes) -> None:
 
 @pytest.mark.parametrize("beyond", [1, 2, 3, 4, 5])
 def test_a_vector_that_reaches_past_the_end_is_refused(healthy: bytes, beyond: int) -> None:
-    start, _ = tflite._Node(healthy, 0).follow(0).tables(4)[1]._vector(0, 1)
+    start, _ = tflite.reader._Node(healthy, 0).follow(0).tables(4)[1]._vector(0, 1)
     damaged = bytearray(healthy)
     struct.pack_into("<I", damaged, start - 4, len(healthy) - start + beyond)
     with pytest.raises(sml.ScratchmlError, match="a vector reaches past its end"):
@@ -522,6 +522,15 @@ def test_what_is_not_supported_is_refused_by_name(name: str) -> None:
     file = describe(random_model([2, 3, 2], 0))
     change(file)
     with pytest.raises(sml.ScratchmlError, match=message):
+        tflite.from_bytes(file.write())
+
+
+def test_operators_in_a_circle_are_refused_at_once() -> None:
+    """Twenty thousand references to one operator that reads what it writes are a small file."""
+    file = describe(random_model([2, 2], 0))
+    file.operators[0].outputs = list(file.operators[0].inputs[:1])
+    file.operators *= 20_000
+    with pytest.raises(sml.ScratchmlError, match="operator 0 does not continue one chain"):
         tflite.from_bytes(file.write())
 
 

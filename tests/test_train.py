@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -477,3 +478,13 @@ def test_the_forecast_ranks_hours_as_well_as_documented(data: Dataset) -> None:
     assert 0.88 < result.roc_auc < 0.94
     assert 0.17 < result.pr_auc < 0.35
     assert result.confusion.f1 > 0.2
+
+
+@pytest.mark.parametrize("sizes", [[3, 4, 1], [2, 4, 3]])
+def test_rows_that_do_not_fit_the_network_are_refused(sizes: list[int]) -> None:
+    """Three outputs and one column of targets would otherwise be broadcast."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(100, 2)).astype(np.float32)
+    rows = SimpleNamespace(x=x, y=(x[:, 0] > 0).astype(np.float32))
+    with pytest.raises(ScratchmlError, match="do not fit a network of"):
+        train(MLP(sizes), rows, rows)

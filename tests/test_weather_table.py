@@ -419,3 +419,11 @@ def test_a_fingerprint_does_not_depend_on_how_pandas_stores_the_times(folder: Pa
         for unit in ("s", "ms", "us", "ns")
     }
     assert stored == {fingerprint(table)}
+
+
+def test_humidity_as_a_fraction_is_refused(tmp_path: Path) -> None:
+    hours = load().head(48)
+    hours["relative_humidity_2m"] /= 100
+    hours.to_csv(tmp_path / "hours.csv", index=False)
+    with pytest.raises(ScratchmlError, match="relative_humidity_2m is in percent"):
+        load(tmp_path / "hours.csv")

@@ -37,7 +37,7 @@ import numpy.typing as npt
 import scratchml as sml
 from scratchml import oracle, tflite, weather
 from scratchml.files import atomic_write
-from scratchml.quantize import Quantization, QuantizedDense, QuantizedMLP
+from scratchml.quantized import Quantization, QuantizedDense, QuantizedMLP
 
 Int8 = npt.NDArray[np.int8]
 Int32 = npt.NDArray[np.int32]

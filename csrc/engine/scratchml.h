@@ -13,9 +13,9 @@
  *         sml_run_model(&snow, output, SNOW_MODEL_OUTPUTS);
  *     }
  *
- * What it does not do: allocate, print, use floating point, keep global state, recurse, or take
- * longer for one input than for another. A model is constant data that `scratchml export` wrote;
- * what is checked here are its version, its layout and that its shapes fit each other.
+ * What it does not do: allocate, print, use floating point, keep global state or recurse. A model
+ * is constant data that `scratchml export` wrote; what is checked here are its version, its layout
+ * and that its shapes fit each other.
  * The arithmetic is that of TensorFlow Lite Micro, bit for bit: see docs/arithmetic.md.
  */
 #ifndef SCRATCHML_H

@@ -20,7 +20,8 @@ from scratchml.errors import ScratchmlError
 from scratchml.evaluate import Evaluation, choose_threshold, evaluate
 from scratchml.export import export_c
 from scratchml.mlp import MLP
-from scratchml.quantize import QuantizedMLP, quantize
+from scratchml.quantize import quantize
+from scratchml.quantized import QuantizedMLP
 from scratchml.train import History, train
 from scratchml.verify import verify
 

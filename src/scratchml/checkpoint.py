@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -112,18 +113,21 @@ def _network(arrays: Mapping[str, Any], metadata: Mapping[str, Any]) -> MLP:
     layers = range(1, (len(arrays) + 1) // 2 + 1)
     weights = [arrays[f"layer{n}_weights"] for n in layers]
     biases = [arrays[f"layer{n}_bias"] for n in layers]
+    sizes = [weights[0].shape[1], *(len(bias) for bias in biases)]
+    fits = [
+        w.shape == (n_out, n_in) for w, (n_in, n_out) in zip(weights, pairwise(sizes), strict=True)
+    ]
+    if not all(fits) or any(bias.ndim != 1 for bias in biases):
+        raise ScratchmlError("the shapes of the weights do not fit each other")
+    if any(array.dtype.kind != "f" or not np.isfinite(array).all() for array in arrays.values()):
+        raise ScratchmlError("the weights are not finite floats")
     net = MLP(
-        [weights[0].shape[1], *(len(bias) for bias in biases)],
+        sizes,
         output=metadata["output"],
         dropout=float(metadata["dropout"]),
         seed=int(metadata["seed"]),
     )
     net.threshold = float(metadata["threshold"])
-    shapes = [(w.shape[0], w.shape[1] - 1) for w in net.weights]
-    if [w.shape for w in weights] != shapes or any(b.ndim != 1 for b in biases):
-        raise ScratchmlError("the shapes of the weights do not fit each other")
-    if any(array.dtype.kind != "f" or not np.isfinite(array).all() for array in arrays.values()):
-        raise ScratchmlError("the weights are not finite floats")
     if not 0 < net.threshold <= 1:
         raise ScratchmlError(f"the threshold {net.threshold:g} is not a probability")
     for target, w, b in zip(net.weights, weights, biases, strict=True):

@@ -8,6 +8,7 @@ the network is trained on are computed from the counts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -18,11 +19,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from scratchml.errors import ScratchmlError
+from scratchml.weather import check_hours
 
 #: The channels of the weather station: column, unit, counts a unit.
 CHANNELS = (("temperature_2m", "C", 100), ("relative_humidity_2m", "%", 100))
 
 HOUR = np.timedelta64(1, "h")
+
+#: The longest window and horizon: a year of hours.
+MAX_HOURS = 8784
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,21 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.window < 1 or self.horizon < 0:
-            raise ScratchmlError("the window must be 1 hour or more and the horizon 0 or more")
-        if self.seed < 0:
-            raise ScratchmlError(f"seed {self.seed}: it must be 0 or more")
+        # a recipe may come from a file, so not even its types are sure
+        for name, least, most in (
+            ("window", 1, MAX_HOURS),
+            ("horizon", 0, MAX_HOURS),
+            ("seed", 0, 2**63),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not least <= value <= most:
+                raise ScratchmlError(
+                    f"{name} {value!r}: it must be a whole number, {least} to {most}"
+                )
+        for name in ("snow_above", "colder_than", "validation", "test"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise ScratchmlError(f"{name} {value!r}: it must be a number")
         if self.split not in ("time", "random"):
             raise ScratchmlError(f"split {self.split!r}: known are time, random")
         if self.balance not in ("none", "training", "all"):
@@ -183,12 +199,15 @@ def make_dataset(
         scaler: of a model that exists already; by default fitted to the training rows.
 
     Raises:
-        ScratchmlError: a choice is out of range, or a part has rows of one class only.
+        ScratchmlError: the hours are no such table, a choice is out of range, or a part has rows of
+            one class only.
     """
+    check_hours(hours)
     recipe = Recipe(**{**(asdict(recipe) if recipe else {}), **choices})
     rng = np.random.default_rng(recipe.seed)
     newest = _window_ends(hours, recipe)
     labels = is_snow(hours, recipe)
+    _check_classes("available", labels[newest + recipe.horizon], recipe)
     if recipe.balance == "all":
         newest = _undersample(newest, labels[newest + recipe.horizon], rng)
     split = _split_by_time if recipe.split == "time" else _split_at_random
@@ -263,6 +282,11 @@ def _split_at_random(
 
 
 def _check_classes(part: str, labels: npt.NDArray[np.bool_], recipe: Recipe) -> None:
+    if len(labels) == 0:
+        raise ScratchmlError(
+            f"no {part} rows: too few hours without a gap for windows of {recipe.window} hours "
+            f"and a forecast {recipe.horizon} ahead"
+        )
     if labels.all() or not labels.any():
         raise ScratchmlError(
             f"the {part} rows have {int(labels.sum())} hours of snow among {len(labels)} and need "

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from scratchml._engine import ffi, lib
 from scratchml.errors import ScratchmlError
-from scratchml.quantize import QuantizedMLP
+from scratchml.quantized import QuantizedMLP
 from scratchml.resources import engine_folder, engine_sources
 
 Int8 = npt.NDArray[np.int8]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scratchml.dataset import Scaler
 from scratchml.errors import ScratchmlError
 from scratchml.files import atomic_write
-from scratchml.quantize import Features, QuantizedDense, QuantizedMLP
+from scratchml.quantized import Features, QuantizedDense, QuantizedMLP
 
 Int8 = npt.NDArray[np.int8]
 
@@ -28,12 +28,16 @@ GOLDEN_ROWS = 32
 #: sizeof on a 32-bit CPU, by the structs of scratchml.h; checked against arm-none-eabi-gcc.
 SIZEOF = {"sml_model": 24, "sml_dense": 24, "sml_feature": 20, "sml_head": 8}
 
-#: Words that C, C++ or the generated file itself have another use for.
+#: Words that C, C++, their headers or the generated file itself have another use for, in any case:
+#: the name is a file's and, in capitals, a macro's.
 RESERVED = re.compile(
-    "(sml_|layer[0-9]|u?int).*|layers|features|sigmoid|sigmoid_table|main|NULL|"
-    "auto|bool|break|case|char|class|const|continue|default|do|double|else|enum|extern|float|for|"
-    "goto|if|inline|long|register|restrict|return|short|signed|sizeof|static|struct|switch|typedef|"
-    "union|unsigned|void|volatile|while"
+    "(sml_|scratchml|layer[0-9]|u?int|std).*|.*_t|layers|features|sigmoid|sigmoid_table|kernel|main|"
+    "null|and|asm|auto|bool|break|case|catch|char|class|const|continue|default|delete|do|double|else|"
+    "enum|explicit|export|extern|false|float|for|friend|goto|if|inline|long|mutable|namespace|new|"
+    "not|operator|or|private|protected|public|register|restrict|return|short|signed|sizeof|static|"
+    "struct|switch|template|this|throw|true|try|typedef|typename|union|unsigned|using|virtual|void|"
+    "volatile|while|xor|errno|math|string|time|assert",
+    re.IGNORECASE,
 )
 
 
@@ -55,7 +59,7 @@ def check_name(name: str) -> None:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or RESERVED.fullmatch(name):
         raise ScratchmlError(
             f"{name!r} cannot name a C variable: use letters, digits and underscores, "
-            "no keyword of C and nothing that begins with sml_, layer1 or int"
+            "no word of C or C++ and nothing that begins with sml, layer1, int or std"
         )
 
 

@@ -17,13 +17,15 @@ def atomic_write(path: Path, contents: str | bytes) -> None:
     """
     data = contents.encode() if isinstance(contents, str) else contents
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with _named(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
         temporary.chmod(0o666 & ~_umask())  # mkstemp gives 0600; an ordinary file is wanted
-        temporary.replace(path)
+        with _named(path):
+            temporary.replace(path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -39,7 +41,8 @@ def staging(folder: Path) -> Iterator[Path]:
     """
     existed = folder.is_dir()
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".unfinished-"))
+    with _named(folder):
+        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".unfinished-"))
     try:
         yield temporary
         for file in sorted(temporary.iterdir()):
@@ -49,6 +52,16 @@ def staging(folder: Path) -> Iterator[Path]:
         if not existed:
             with suppress(OSError):  # only an empty folder goes
                 folder.rmdir()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors speak of the file that the user asked for, not of a temporary one."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
 
 
 def _umask() -> int:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from scratchml import tflite
 from scratchml.errors import ScratchmlError
-from scratchml.quantize import QuantizedMLP
+from scratchml.quantized import QuantizedMLP
 
 Int8 = npt.NDArray[np.int8]
 
@@ -41,6 +41,7 @@ def run(model: QuantizedMLP, rows: Int8) -> Int8:
         result = subprocess.run(
             [sys.executable, "-m", "scratchml.oracle", str(path)],
             input=np.ascontiguousarray(rows).tobytes(),
+            cwd=folder,  # -m looks for modules there first, and not in the user's folder
             capture_output=True,
         )
     if result.returncode or len(result.stdout) != len(rows) * model.outputs:

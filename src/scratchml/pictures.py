@@ -14,7 +14,7 @@ import numpy as np
 from scratchml.dataset import Rows
 from scratchml.evaluate import Evaluation, precision_recall_curve
 from scratchml.mlp import MLP
-from scratchml.quantize import QuantizedMLP
+from scratchml.quantized import QuantizedMLP
 from scratchml.train import History
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from scratchml.baselines import baselines
 from scratchml.dataset import Dataset
 from scratchml.evaluate import Evaluation, evaluate_scores
 from scratchml.export import flash_bytes
-from scratchml.quantize import QuantizedMLP
+from scratchml.quantized import QuantizedMLP
 from scratchml.verify import REFERENCE, TFLITE_MICRO, Comparison
 
 #: What the six metrics are called in a table.

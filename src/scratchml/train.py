@@ -106,8 +106,8 @@ def train(
         on_epoch: called after each epoch, for a progress bar.
 
     Raises:
-        ScratchmlError: fewer rows than a batch, no validation rows, an option below its least
-            value, a loss that is not finite.
+        ScratchmlError: fewer rows than a batch, no validation rows, rows that do not fit the
+            network, an option below its least value, a loss that is not finite.
     """
     n = len(training.x)
     if optimizer not in OPTIMIZERS:
@@ -121,6 +121,13 @@ def train(
         )
     if len(validation.x) == 0:
         raise ScratchmlError("there are no validation rows: they decide when training stops")
+    for rows in (training, validation):
+        shape = (rows.x.shape[-1], _columns(rows.y).shape[-1])
+        if shape != (net.sizes[0], net.sizes[-1]):
+            raise ScratchmlError(
+                f"rows of {shape[0]} inputs and {shape[1]} targets do not fit a network of "
+                f"{'-'.join(map(str, net.sizes))}"
+            )
     # what overflows is found by the loss after the epoch
     with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
         return _fit(

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scratchml import oracle
 from scratchml.engine import Engine
 from scratchml.export import export_c
-from scratchml.quantize import Features, QuantizedMLP
+from scratchml.quantized import Features, QuantizedMLP
 
 Rows = npt.NDArray[Any]
 

@@ -1,8 +1,12 @@
 """The command line: ``scratchml run`` does everything, the other commands one step each."""
 
+import signal
+import sys
+
 from scratchml.cli.commands import app
 
 
 def main() -> None:
-    """The ``scratchml`` command."""
+    """The ``scratchml`` command; ended by SIGTERM it cleans up as after Ctrl-C."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     app()

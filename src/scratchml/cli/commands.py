@@ -28,7 +28,8 @@ from scratchml.evaluate import (
 from scratchml.export import check_name, export_c
 from scratchml.files import atomic_write, staging
 from scratchml.mlp import MLP
-from scratchml.quantize import QuantizedMLP, quantize
+from scratchml.quantize import quantize
+from scratchml.quantized import MAX_UNITS, QuantizedMLP
 from scratchml.train import Epoch, History, train
 from scratchml.verify import Comparison, verify
 
@@ -155,7 +156,7 @@ def train_command(
 @app.command("evaluate")
 @guarded
 def evaluate_command(
-    model: Annotated[Path, typer.Argument(help="model.npz or model.tflite")],
+    model: opt.AnyModel,
     hours: opt.Hours = None,
     as_json: opt.Json = False,
 ) -> None:
@@ -178,19 +179,16 @@ def evaluate_command(
 @app.command("quantize")
 @guarded
 def quantize_command(
-    model: Annotated[Path, typer.Argument(help="model.npz")],
+    model: opt.FloatModel,
     hours: opt.Hours = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="Default: model.tflite beside the model."),
-    ] = None,
+    output: opt.OutputBeside = None,
     as_json: opt.Json = False,
 ) -> None:
     """A float network to an int8 one, model.tflite, calibrated on its training rows."""
     checkpoint = Checkpoint.load(model)
     data = _data_of_checkpoint(hours, checkpoint)
     quantized = quantize(checkpoint.net, data.train, metadata=checkpoint.metadata())
-    target = output or model.with_suffix(".tflite")
+    target = (output or model.parent) / "model.tflite"
     quantized.save(target)
     show(report.layers_table(quantized), report.size_line(quantized), as_json=as_json)
     if as_json:
@@ -201,10 +199,8 @@ def quantize_command(
 @app.command("export")
 @guarded
 def export_command(
-    model: Annotated[Path, typer.Argument(help="model.tflite")],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder. Default: the model's own.")
-    ] = None,
+    model: opt.Int8Model,
+    output: opt.OutputBeside = None,
     name: opt.Name = "snow_model",
     as_json: opt.Json = False,
 ) -> None:
@@ -220,7 +216,7 @@ def export_command(
 @app.command("verify")
 @guarded
 def verify_command(
-    model: Annotated[Path, typer.Argument(help="model.tflite")],
+    model: opt.Int8Model,
     hours: opt.Hours = None,
     source: Annotated[
         Path | None,
@@ -244,7 +240,7 @@ def verify_command(
     comparisons = _verify(quantized, data, rows, seed, source)
     show(report.verify_table(comparisons, oracle=oracle.available()), as_json=as_json)
     if as_json:
-        print_json(report.verify_json(comparisons))
+        print_json({"verify": report.verify_json(comparisons)})
     note(f"exported C: {source or 'a fresh export of the model'}")
     _finish(comparisons)
 
@@ -279,6 +275,8 @@ def _sizes(data: Dataset, hidden: str) -> list[int]:
         units = [int(word) for word in hidden.split(",")]
     except ValueError:
         raise ScratchmlError(f"--hidden {hidden!r} is not a list such as 12 or 32,16") from None
+    if max(units) > MAX_UNITS:
+        raise ScratchmlError(f"--hidden {hidden}: a layer has at most {MAX_UNITS} units")
     return [data.train.counts.shape[1], *units, 1]
 
 
@@ -353,9 +351,12 @@ def _data_again(hours: Path | None, recipe: Recipe, scaler: Scaler, fingerprint:
 
 
 def _source_beside(model: Path) -> Path | None:
-    """The exported C file next to the model, if there is exactly one."""
-    sources = [path for path in model.parent.glob("*.c") if path.with_suffix(".h").exists()]
-    return sources[0] if len(sources) == 1 else None
+    """The exported C file next to the model, if there is one."""
+    sources = sorted(p for p in model.parent.glob("*.c") if p.with_suffix(".h").exists())
+    if len(sources) > 1:
+        names = ", ".join(path.name for path in sources)
+        raise ScratchmlError(f"beside {model} are several C files ({names}): choose one with --c")
+    return sources[0] if sources else None
 
 
 def _verify(

@@ -38,6 +38,8 @@ def guarded(function: Callable[P, None]) -> Callable[P, None]:
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             fail(f"{where}{error.strerror or error}")
+        except MemoryError:
+            fail("not enough memory: use fewer units, rows or hours")
         except KeyboardInterrupt:
             fail("interrupted; nothing was written", status=130)
 

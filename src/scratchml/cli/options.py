@@ -11,9 +11,16 @@ Hours = Annotated[
     Path | None,
     typer.Argument(
         metavar="HOURS.csv",
+        readable=False,  # whether it can be read is seen, and said, when it is read
         help="Hourly weather: CSV, plain or gzip, with the columns time, temperature_2m (C), "
         "relative_humidity_2m (%) and snowfall (cm). Default: ten years from Idaho, built in.",
     ),
+]
+FloatModel = Annotated[Path, typer.Argument(help="model.npz", readable=False)]
+Int8Model = Annotated[Path, typer.Argument(help="model.tflite", readable=False)]
+AnyModel = Annotated[Path, typer.Argument(help="model.npz or model.tflite", readable=False)]
+OutputBeside = Annotated[
+    Path | None, typer.Option("-o", "--output", help="Folder. Default: the model's own.")
 ]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the files.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]

@@ -5,6 +5,6 @@ A table of hours is a pandas ``DataFrame`` in the order of time with the columns
 ``snowfall`` (centimetres in the hour that ends at ``time``).
 """
 
-from scratchml.weather.table import COLUMNS, fingerprint, load
+from scratchml.weather.table import COLUMNS, check_hours, fingerprint, load
 
-__all__ = ["COLUMNS", "fingerprint", "load"]
+__all__ = ["COLUMNS", "check_hours", "fingerprint", "load"]

@@ -17,7 +17,7 @@ from scratchml.resources import find
 
 EMBEDDED = "reynolds_mountain_east_wy1999-2008.csv.gz"
 
-#: Least and greatest value that can be meant, which catches Fahrenheit, Kelvin and fractions.
+#: Least and greatest value that can be meant: catches Kelvin, and Fahrenheit in a summer.
 RANGES = {
     "temperature_2m": (-90.0, 60.0),
     "relative_humidity_2m": (0.0, 100.0),
@@ -28,6 +28,8 @@ COLUMNS = ("time", *RANGES)
 
 def load(path: str | PathLike[str] | None = None) -> pd.DataFrame:
     """Read a table of hours from a CSV file, plain or gzip.
+
+    Times with a zone become UTC; times without one are taken as they are.
 
     Args:
         path: the file; ``None`` for the embedded ten years of Reynolds Mountain East, Idaho.
@@ -51,6 +53,31 @@ def load(path: str | PathLike[str] | None = None) -> pd.DataFrame:
         return _checked(table)
     except ScratchmlError as error:
         raise ScratchmlError(f"{source}: {error}") from None
+
+
+def check_hours(hours: pd.DataFrame) -> None:
+    """Refuse a table, however it was made, that is not one of hours.
+
+    Raises:
+        ScratchmlError: a column is missing, a value is not a number or out of range, or an hour
+            does not come after the one above it.
+    """
+    missing = [column for column in COLUMNS if column not in hours.columns]
+    if missing:
+        raise ScratchmlError(f"the table of hours has no column {', '.join(missing)}")
+    if not pd.api.types.is_datetime64_dtype(hours["time"]):
+        raise ScratchmlError("the column time must be datetime64 without a zone")
+    if not (np.diff(hours["time"].to_numpy()) > np.timedelta64(0)).all():
+        raise ScratchmlError("the hours must be in the order of time, each once")
+    for column, (low, high) in RANGES.items():
+        values = pd.to_numeric(hours[column], errors="coerce")
+        bad = ~values.between(low, high)
+        if bad.any():
+            row = int(bad.to_numpy().argmax())
+            value = hours[column].iloc[row]
+            raise ScratchmlError(
+                f"row {row}, column {column}: {value} is outside {low:g} .. {high:g}"
+            )
 
 
 def fingerprint(hours: pd.DataFrame) -> str:
@@ -88,6 +115,8 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
     hours = pd.DataFrame({"time": _times(table["time"])})
     for column, (low, high) in RANGES.items():
         hours[column] = _numbers(table[column], low, high)
+    if len(hours) >= 24 and hours["relative_humidity_2m"].max() <= 1:
+        raise ScratchmlError("relative_humidity_2m is in percent, and no value here is above 1")
     return hours.reset_index(drop=True)
 
 
