@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -57,11 +58,10 @@ class Engine:
         engine = cls.__new__(cls)
         engine._owned = []
         engine._library = _ExportedLibrary(Path(path))
-        try:
+        with ExitStack() as on_failure:
+            on_failure.callback(engine.close)
             engine._start(model, ffi.cast("const sml_model *", engine._library.address))
-        except BaseException:
-            engine._library.close()
-            raise
+            on_failure.pop_all()
         return engine
 
     def _start(self, model: QuantizedMLP, struct: Any) -> None:
@@ -179,20 +179,17 @@ class _ExportedLibrary:
         source.read_bytes()  # a missing file is the caller's mistake, not the compiler's
         self._folder = tempfile.TemporaryDirectory(prefix="scratchml-")
         library = Path(self._folder.name) / "model.so"
-        try:
+        with ExitStack() as on_failure:
+            on_failure.callback(self.close)
             compile_library(source, library)
-            self._handle = ctypes.CDLL(str(library))
-            symbol = ctypes.c_char.in_dll(self._handle, source.stem)
-        except (OSError, ValueError) as error:
-            self.close()
-            if isinstance(error, ScratchmlError):
-                raise
-            raise ScratchmlError(
-                f"{source}: the compiled model cannot be loaded ({error})"
-            ) from None
-        except BaseException:
-            self.close()
-            raise
+            try:
+                self._handle = ctypes.CDLL(str(library))
+                symbol = ctypes.c_char.in_dll(self._handle, source.stem)
+            except (OSError, ValueError) as error:
+                raise ScratchmlError(
+                    f"{source}: it cannot be loaded once compiled ({error})"
+                ) from None
+            on_failure.pop_all()
         self.address = ctypes.addressof(symbol)
 
     def close(self) -> None:
