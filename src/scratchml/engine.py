@@ -187,7 +187,7 @@ class _ExportedLibrary:
                 symbol = ctypes.c_char.in_dll(self._handle, source.stem)
             except (OSError, ValueError) as error:
                 raise ScratchmlError(
-                    f"{source}: it cannot be loaded once compiled ({error})"
+                    f"{source}: the compiled model cannot be loaded ({error})"
                 ) from None
             on_failure.pop_all()
         self.address = ctypes.addressof(symbol)
