@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -548,3 +549,14 @@ def test_a_table_without_a_column_or_out_of_order_is_refused() -> None:
         make_dataset(hours.iloc[::-1].reset_index(drop=True), **HALF)
     with pytest.raises(ScratchmlError, match="datetime64"):
         make_dataset(hours.assign(time="2001-01-01"), **HALF)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"names": ("dew_point", "relative_humidity_2m")}, {"resolution": (10, 100)}],
+)
+def test_a_scaler_of_other_channels_is_refused(changes: dict[str, Any]) -> None:
+    """It comes from a model's file; with another resolution, counts would mean another thing."""
+    scaler = make_dataset(table(200), **HALF).scaler
+    with pytest.raises(ScratchmlError, match="the hours are cut into"):
+        make_dataset(table(200), scaler=replace(scaler, **changes), **HALF)

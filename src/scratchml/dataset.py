@@ -199,10 +199,18 @@ def make_dataset(
         scaler: of a model that exists already; by default fitted to the training rows.
 
     Raises:
-        ScratchmlError: the hours are no such table, a choice is out of range, or a part has rows of
-            one class only.
+        ScratchmlError: the hours are no such table, a choice is out of range, a part has rows of
+            one class only, or the scaler is one of other channels.
     """
     check_hours(hours)
+    if (
+        scaler
+        and tuple(zip(scaler.names, scaler.units, scaler.resolution, strict=True)) != CHANNELS
+    ):
+        raise ScratchmlError(
+            f"the model reads {', '.join(scaler.names)} in {scaler.resolution} counts a unit; "
+            f"the hours are cut into {CHANNELS}"
+        )
     recipe = Recipe(**{**(asdict(recipe) if recipe else {}), **choices})
     rng = np.random.default_rng(recipe.seed)
     newest = _window_ends(hours, recipe)

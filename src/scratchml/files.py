@@ -26,7 +26,7 @@ def atomic_write(path: Path, contents: str | bytes) -> None:
         temporary.chmod(0o666 & ~_umask())  # mkstemp gives 0600; an ordinary file is wanted
         with _named(path):
             temporary.replace(path)
-    except BaseException:
+    except BaseException:  # Ctrl-C as well leaves nothing half-written
         with suppress(OSError):
             temporary.unlink()
         raise

@@ -51,7 +51,6 @@ class QuantizedDense:
         bias: ``[outputs]``, in units of ``source.scale * weight_scales``.
         source, target: quantization of the layer's input and output.
         relu: whether the output is clamped at zero.
-
     """
 
     weights: Int8
