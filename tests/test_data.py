@@ -1,4 +1,4 @@
-"""The embedded hours are what data/README.md says, and data/rebuild.py makes them.
+"""The embedded data are what data/README.md says, and the scripts beside them make them.
 
 Not covered: whether the measurements are right, and how the package finds the file once installed.
 """
@@ -16,25 +16,29 @@ import tarfile
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import leave_out
+from sklearn.datasets import load_digits
 
 DATA = Path(__file__).resolve().parent.parent / "data"
+DIGITS = DATA / "digits.csv.gz"
 HOURS = DATA / "reynolds_mountain_east_wy1999-2008.csv.gz"
 SCRIPT = DATA / "rebuild.py"
 
 
-def load_script() -> ModuleType:
-    """data/rebuild.py as a module; data/ is no package in a checkout."""
-    spec = importlib.util.spec_from_file_location("rebuild", SCRIPT)
+def load_script(path: Path) -> ModuleType:
+    """A script in data/ as a module; data/ is no package in a checkout."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-rebuild = load_script()
+rebuild = load_script(SCRIPT)
+rebuild_digits = load_script(DATA / "rebuild_digits.py")
 
 
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -93,21 +97,45 @@ def test_label_rates(hours: pd.DataFrame) -> None:
     assert int((hours["snowfall"] > 0).sum()) == 9_284
 
 
-def test_the_readme_has_the_right_checksums_and_sizes() -> None:
-    packed = HOURS.read_bytes()
+@pytest.mark.parametrize("path", [HOURS, DIGITS], ids=["hours", "digits"])
+def test_the_readme_has_the_right_checksums_and_sizes(path: Path) -> None:
+    packed = path.read_bytes()
     text = gzip.decompress(packed)
     readme = (DATA / "README.md").read_text(encoding="utf-8")
-    assert f"{hashlib.sha256(packed).hexdigest()}  {HOURS.name}\n" in readme
-    assert f"{hashlib.sha256(text).hexdigest()}  {HOURS.name.removesuffix('.gz')}\n" in readme
-    assert f"{rebuild.SHA256}  {rebuild.SDIST}\n" in readme
+    assert f"{hashlib.sha256(packed).hexdigest()}  {path.name}\n" in readme
+    assert f"{hashlib.sha256(text).hexdigest()}  {path.name.removesuffix('.gz')}\n" in readme
     assert f"{len(packed):,} bytes compressed, {len(text):,} bytes as CSV" in readme
 
 
-def test_the_file_carries_no_time_stamp() -> None:
-    assert HOURS.read_bytes()[4:8] == bytes(4)  # MTIME of RFC 1952: two builds are one file
+def test_the_readme_has_the_right_checksum_of_the_source() -> None:
+    readme = (DATA / "README.md").read_text(encoding="utf-8")
+    assert f"{rebuild.SHA256}  {rebuild.SDIST}\n" in readme
 
 
-# How it is made.
+@pytest.mark.parametrize("path", [HOURS, DIGITS], ids=["hours", "digits"])
+def test_the_file_carries_no_time_stamp(path: Path) -> None:
+    assert path.read_bytes()[4:8] == bytes(4)  # MTIME of RFC 1952: two builds are one file
+
+
+def test_the_digits_are_those_of_scikit_learn() -> None:
+    """Cell by cell, and as the script writes them."""
+    header, *lines = gzip.decompress(DIGITS.read_bytes()).decode("ascii").splitlines()
+    assert header.split(",") == [f"p{i}{j}" for i in range(8) for j in range(8)] + ["label"]
+    source = load_digits()
+    assert len(lines) == len(source.images) == 1_797
+    for line, image, label in zip(lines, source.images, source.target, strict=True):
+        *pixels, last = line.split(",")
+        assert (np.array(pixels, float).reshape(8, 8) == image).all()
+        assert int(last) == label
+
+
+def test_the_readme_has_the_right_counts_of_digits() -> None:
+    counts = np.bincount(load_digits().target)
+    readme = (DATA / "README.md").read_text(encoding="utf-8")
+    assert f"| Images | {' | '.join(map(str, counts))} |\n" in readme
+
+
+# How the hours are made.
 
 # Lines of the source where the arithmetic is at its most delicate: a dew point at each of the
 # three limits, products that end in half a hundredth, the first hour and the one before it.
@@ -314,3 +342,93 @@ def test_other_failures_of_pip_do_not_pass_for_a_dead_network() -> None:
         said = rebuild.explain(output)
         assert rebuild.UNREACHABLE not in said
         assert "\n" not in said
+
+
+# The digits, which need no download.
+
+
+def test_the_digits_are_rebuilt_byte_for_byte(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The text is the committed one; compressed, it depends on zlib but not on the time."""
+    first, second = tmp_path / "first.csv.gz", tmp_path / "second.csv.gz"
+    for path in (first, second):
+        assert rebuild_digits.main(["-o", str(path)]) == 0
+        assert capsys.readouterr().out == f"{path}: 1,797 images written\n"
+    assert first.read_bytes() == second.read_bytes()
+    assert gzip.decompress(first.read_bytes()) == gzip.decompress(DIGITS.read_bytes())
+    assert sorted(tmp_path.iterdir()) == [first, second]
+
+
+def test_check_compares_the_committed_digits(capsys: pytest.CaptureFixture[str]) -> None:
+    before = DIGITS.stat()
+    assert rebuild_digits.main(["--check"]) == 0
+    assert "all 1,797 images are equal to scikit-learn's" in capsys.readouterr().out
+    assert DIGITS.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_check_names_the_first_digit_that_differs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = gzip.decompress(DIGITS.read_bytes()).decode("ascii").splitlines(keepends=True)
+    output = tmp_path / "digits.csv.gz"
+    for text, place in (
+        ("".join([*lines[:4], "1" + lines[4], *lines[5:]]), "line 5:"),
+        ("".join(lines[:-1]), "line 1798:"),
+        ("".join([*lines, lines[-1]]), "line 1799:"),
+    ):
+        output.write_bytes(gzip.compress(text.encode("ascii")))
+        assert rebuild_digits.main(["--check", "-o", str(output)]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith(f"rebuild_digits.py: {output}: {place}")
+        assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [None, b"no gzip", DIGITS.read_bytes()[:1000]],
+    ids=["missing", "no gzip", "cut off"],
+)
+def test_check_of_digits_that_cannot_be_read(
+    contents: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "digits.csv.gz"
+    if contents is not None:
+        output.write_bytes(contents)
+    assert rebuild_digits.main(["--check", "-o", str(output)]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_digits_that_cannot_be_written_leave_the_old_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "digits.csv.gz"
+    output.write_bytes(b"old")
+
+    def breaks_off(path: Path, _: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "replace", breaks_off)
+    assert rebuild_digits.main(["-o", str(output)]) == 1
+    assert "Permission denied" in capsys.readouterr().err
+    assert output.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_without_scikit_learn_the_digits_say_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    assert rebuild_digits.main(["-o", str(tmp_path / "digits.csv.gz")]) == 1
+    assert "pip install scikit-learn" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_scikit_learn_s_digits_are_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fewer = load_digits(n_class=9)
+    monkeypatch.setattr("sklearn.datasets.load_digits", lambda: fewer)
+    assert rebuild_digits.main(["-o", str(tmp_path / "digits.csv.gz")]) == 1
+    assert "other images than the 1,797" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

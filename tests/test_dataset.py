@@ -15,17 +15,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from scratchml.dataset import (
-    CHANNELS,
-    PAPER,
-    Dataset,
-    Recipe,
-    Rows,
-    Scaler,
-    is_snow,
-    make_dataset,
-)
+from scratchml import weather
+from scratchml.dataset import CHANNELS, PAPER, Recipe, WeatherDataset, is_snow, make_dataset
 from scratchml.errors import ScratchmlError
+from scratchml.rows import Dataset, Rows, Scaler
 
 examples = settings(deadline=None, max_examples=60)
 
@@ -40,6 +33,8 @@ FEATURES: dict[str, Any] = {
 
 START = dt.datetime(2020, 1, 1)
 
+#: Names, units and resolution of the channels, as ``Scaler.fit`` takes them.
+WEATHER = (("temperature_2m", "relative_humidity_2m"), ("C", "%"), (100, 100))
 
 #: Recipe choices under which half of the random hours below are snow.
 HALF: dict[str, Any] = {"colder_than": 1e9, "snow_above": 0.95}
@@ -209,6 +204,16 @@ def test_rows_have_the_documented_types_and_shapes(data: Dataset) -> None:
         assert (part.index.shape, part.index.dtype) == ((n,), np.int64)
 
 
+def test_a_data_set_of_weather_knows_its_hours_and_the_names_of_its_labels(
+    hours: pd.DataFrame, data: WeatherDataset
+) -> None:
+    assert isinstance(data, Dataset)
+    assert data.hours is hours
+    assert data.classes == ("no snow", "snow")
+    assert data.fingerprint == weather.fingerprint(hours)
+    assert data.fingerprint != make_dataset(hours.iloc[:-1]).fingerprint
+
+
 # The split.
 
 
@@ -371,9 +376,45 @@ def test_a_channel_with_one_value_is_refused_whatever_the_value(
     counts[:, channel] = count
     counts[:, 1 - channel] += [0, *[1] * (n - 1)]
     with pytest.raises(ScratchmlError, match="has one value in all training rows") as caught:
-        Scaler.fit(counts)
+        Scaler.fit(counts, *WEATHER)
     if n > 1:
         assert str(caught.value).startswith(CHANNELS[channel][0])
+
+
+@examples
+@given(
+    channels=st.integers(1, 4),
+    window=st.integers(1, 4),
+    n=st.integers(2, 20),
+    seed=st.integers(0, 2**32),
+)
+def test_a_scaler_fits_whatever_channels_it_is_told(
+    channels: int, window: int, n: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(-1000, 1000, (n, window * channels), np.int32)
+    counts[0], counts[1] = 1000, -1000  # no channel is constant
+    names, units = [f"c{i}" for i in range(channels)], ["u"] * channels
+    resolution = rng.integers(1, 1000, channels).tolist()
+    scaler = Scaler.fit(counts, names, units, resolution)
+    assert (scaler.names, scaler.units) == (tuple(names), tuple(units))
+    assert scaler.resolution == tuple(resolution)
+    for channel in range(channels):
+        values = [
+            v / resolution[channel] for row in counts.tolist() for v in row[channel::channels]
+        ]
+        mean = math.fsum(values) / len(values)
+        std = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / len(values))
+        assert scaler.mean[channel] == pytest.approx(mean, rel=1e-9, abs=1e-9)
+        assert scaler.std[channel] == pytest.approx(std, rel=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(0, 6), (4, 3), (4, 5)])
+def test_a_scaler_needs_rows_of_whole_windows(shape: tuple[int, int]) -> None:
+    """Four rows of three would otherwise be reshaped to six pairs."""
+    counts = np.arange(math.prod(shape), dtype=np.int32).reshape(shape)
+    with pytest.raises(ScratchmlError, match="whole windows of 2 channels"):
+        Scaler.fit(counts, *WEATHER)
 
 
 def test_a_scaler_comes_back_from_its_dictionary(data: Dataset) -> None:

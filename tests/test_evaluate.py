@@ -1,7 +1,8 @@
-"""Metrics and curves against scikit-learn, thresholds against brute force."""
+"""Metrics and curves against scikit-learn, thresholds against brute force; who judges whom."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from fractions import Fraction
@@ -13,11 +14,11 @@ import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scratchml.dataset import Rows, Scaler
 from scratchml.errors import ScratchmlError
 from scratchml.evaluate import (
     Array,
     Confusion,
+    Evaluation,
     average_precision,
     choose_threshold,
     confusion_matrix,
@@ -28,6 +29,9 @@ from scratchml.evaluate import (
     roc_curve,
     threshold_code,
 )
+from scratchml.multiclass import ClassEvaluation
+from scratchml.regression import RegressionEvaluation
+from scratchml.rows import Rows, Scaler
 
 examples = settings(deadline=None, max_examples=100)
 
@@ -35,13 +39,17 @@ SCALER = Scaler(("t", "h"), ("C", "%"), (100, 100), (0.0, 0.0), (1.0, 1.0))
 
 
 class Fixed:
-    """A classifier that has its scores already."""
+    """A network that has its scores ``[n]`` or ``[n, outputs]`` already."""
 
-    def __init__(self, scores: Array, threshold: float = 0.5) -> None:
-        self.scores, self.decision_threshold = scores, threshold
+    def __init__(self, scores: Array, threshold: float = 0.5, *, output: str = "sigmoid") -> None:
+        self.scores, self.decision_threshold, self.output = scores, threshold, output
+        self.sizes = (2, 1 if scores.ndim == 1 else scores.shape[1])
 
     def decision_scores(self, rows: Rows) -> Array:
-        return self.scores
+        return self.scores.reshape(len(self.scores), -1)[:, 0]
+
+    def predictions(self, rows: Rows) -> Array:
+        return self.scores.reshape(len(self.scores), -1)
 
 
 def labelled(y: npt.ArrayLike) -> Rows:
@@ -183,6 +191,7 @@ def test_a_model_is_judged_at_its_own_threshold(
 ) -> None:
     y, scores = forecast
     result = evaluate(Fixed(scores, threshold), labelled(y))
+    assert isinstance(result, Evaluation)
     expected = [bool(score >= threshold) for score in scores.tolist()]
     assert result.rows == len(y)
     assert result.threshold == threshold
@@ -216,6 +225,70 @@ def test_a_report_has_the_six_figures_in_order() -> None:
 def test_rows_of_one_class_cannot_be_evaluated() -> None:
     with pytest.raises(ScratchmlError, match="one class"):
         evaluate(Fixed(np.array([0.1, 0.9])), labelled([1, 1]))
+
+
+@examples
+@given(forecasts(), st.floats(0, 1))
+def test_a_result_as_json_has_every_figure(forecast: tuple[Array, Array], threshold: float) -> None:
+    result = evaluate_scores(*forecast, threshold)
+    values = json.loads(json.dumps(result.as_json(), allow_nan=False))
+    cells = values.pop("confusion")
+    assert Confusion(**cells) == result.confusion
+    assert values == {"rows": result.rows, "threshold": threshold, **result.metrics()}
+
+
+@pytest.mark.parametrize("wrong", [2.0, 9.0, -1.0, 0.5, math.nan])
+def test_labels_of_more_than_two_classes_are_no_yes_or_no(wrong: float) -> None:
+    """Any digit but 0 would otherwise count as a yes."""
+    with pytest.raises(ScratchmlError, match="neither 0 nor 1") as caught:
+        evaluate(Fixed(np.array([0.1, 0.9, 0.5])), labelled([0, 1, wrong]))
+    assert "\n" not in str(caught.value)
+
+
+def test_scores_that_are_nan_are_refused() -> None:
+    """Each would otherwise count as a no."""
+    model = Fixed(np.array([0.1, math.nan, 0.9], np.float32))
+    with pytest.raises(ScratchmlError, match="some scores are NaN"):
+        evaluate(model, labelled([0, 1, 1]))
+    with pytest.raises(ScratchmlError, match="some scores are NaN"):
+        choose_threshold(model, labelled([0, 1, 1]))
+
+
+# Outputs of another kind.
+
+
+def test_a_softmax_is_judged_by_its_classes() -> None:
+    scores = np.array([[0.2, 0.5, 0.3], [0.6, 0.4, 0.0], [0.4, 0.1, 0.5], [0.1, 0.8, 0.1]])
+    result = evaluate(Fixed(scores, output="softmax"), labelled([1, 0, 2, 2]))
+    assert isinstance(result, ClassEvaluation)
+    assert result.confusion.tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
+
+
+def test_two_classes_of_a_softmax_are_judged_as_classes_too() -> None:
+    scores = np.array([[0.2, 0.8], [0.6, 0.4]])
+    result = evaluate(Fixed(scores, output="softmax"), labelled([1, 0]))
+    assert isinstance(result, ClassEvaluation)
+    assert result.accuracy == 1
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_a_linear_output_is_judged_by_its_errors(outputs: int) -> None:
+    y = np.array([[1.0, 20.0], [2.0, 10.0]])[:, :outputs]
+    result = evaluate(Fixed(y + np.array([[1], [-3]]), output="linear"), labelled(y))
+    assert isinstance(result, RegressionEvaluation)
+    assert [(output.mse, output.mae) for output in result.outputs] == [(5, 2)] * outputs
+
+
+@pytest.mark.parametrize("outputs", [2, 3])
+def test_several_sigmoids_have_no_single_yes_or_no(outputs: int) -> None:
+    model = Fixed(np.full((2, outputs), 0.5))
+    with pytest.raises(ScratchmlError, match=f"{outputs} outputs of kind sigmoid: use softmax"):
+        evaluate(model, labelled([0, 1]))
+
+
+def test_an_output_of_an_unknown_kind_is_named() -> None:
+    with pytest.raises(ScratchmlError, match="1 outputs of kind tanh"):
+        evaluate(Fixed(np.zeros(2), output="tanh"), labelled([0, 1]))
 
 
 # Thresholds.

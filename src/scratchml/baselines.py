@@ -1,4 +1,4 @@
-"""What a forecast of snow has to beat: three answers that need no network."""
+"""What a network has to beat: answers that need none."""
 
 from __future__ import annotations
 
@@ -6,10 +6,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from scratchml.dataset import HOUR, Dataset, Rows, is_snow
+from scratchml.dataset import HOUR, WeatherDataset, is_snow
+from scratchml.rows import Dataset, Rows
 
 
-def baselines(data: Dataset, rows: Rows) -> dict[str, npt.NDArray[np.bool_]]:
+def nearest_mean(data: Dataset, rows: Rows) -> npt.NDArray[np.float64]:
+    """Scores ``[n, classes]``: how near each row is to the mean of a class's training rows.
+
+    The squared distance, less what is the same for all classes, is linear in the row.
+    """
+    x, y = data.train.x, data.train.y
+    means = np.stack([x[y == label].mean(axis=0) for label in range(len(data.classes))])
+    return np.asarray(2 * rows.x @ means.T - (means**2).sum(axis=1), np.float64)
+
+
+def baselines(data: WeatherDataset, rows: Rows) -> dict[str, npt.NDArray[np.bool_]]:
     """Yes or no for each of ``rows``, ``bool[n]``, under the name of each baseline.
 
     ``persistence`` says that it will be as it is now (as it was an hour ago, where the forecast is

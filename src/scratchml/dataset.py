@@ -1,17 +1,14 @@
-"""From hours to rows a network can learn from: windows, labels, split, balance, scaler.
+"""From hours to rows a network can learn from: windows, labels, split, balance.
 
 A row is a window of consecutive hours, oldest first, with the channels of each hour side by side:
 ``[T, RH, T, RH, T, RH]``. Its readings are integers from here on, *counts* of a fixed resolution
-(hundredths of a degree and of a percent), as a sensor delivers them on the board; the floats that
-the network is trained on are computed from the counts.
+(hundredths of a degree and of a percent).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,10 +16,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from scratchml.errors import ScratchmlError
-from scratchml.weather import check_hours
+from scratchml.rows import Dataset, Rows, Scaler, check_number, check_shares, check_whole
+from scratchml.weather import check_hours, fingerprint
 
 #: The channels of the weather station: column, unit, counts a unit.
 CHANNELS = (("temperature_2m", "C", 100), ("relative_humidity_2m", "%", 100))
+
+#: The names of the labels 0 and 1.
+CLASSES = ("no snow", "snow")
 
 HOUR = np.timedelta64(1, "h")
 
@@ -58,27 +59,19 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        # a recipe may come from a file, so not even its types are sure
         for name, least, most in (
             ("window", 1, MAX_HOURS),
             ("horizon", 0, MAX_HOURS),
             ("seed", 0, 2**63),
         ):
-            value = getattr(self, name)
-            if not isinstance(value, int) or not least <= value <= most:
-                raise ScratchmlError(
-                    f"{name} {value!r}: it must be a whole number, {least} to {most}"
-                )
-        for name in ("snow_above", "colder_than", "validation", "test"):
-            value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise ScratchmlError(f"{name} {value!r}: it must be a number")
+            check_whole(name, getattr(self, name), least, most)
+        for name in ("snow_above", "colder_than"):
+            check_number(name, getattr(self, name))
+        check_shares(self.validation, self.test)
         if self.split not in ("time", "random"):
             raise ScratchmlError(f"split {self.split!r}: known are time, random")
         if self.balance not in ("none", "training", "all"):
             raise ScratchmlError(f"balance {self.balance!r}: known are none, training, all")
-        if not (self.validation > 0 and self.test > 0 and self.validation + self.test < 1):
-            raise ScratchmlError("validation and test shares must be positive and sum to below 1")
 
 
 #: The exercise this project started from: nowcast, balanced before a random split.
@@ -86,92 +79,10 @@ PAPER = {"horizon": 0, "split": "random", "balance": "all", "validation": 0.1, "
 
 
 @dataclass(frozen=True)
-class Scaler:
-    """Z-scores channel by channel: ``(counts / resolution - mean) / std``.
+class WeatherDataset(Dataset):
+    """Rows of weather: ``y`` is 1 for snow, ``index`` the place of the newest reading in
+    ``hours``."""
 
-    Attributes:
-        names, units: of the channels, ``c`` each; ``resolution``: counts a unit.
-        mean, std: in units, over the training rows.
-    """
-
-    names: tuple[str, ...]
-    units: tuple[str, ...]
-    resolution: tuple[int, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    @classmethod
-    def fit(cls, counts: npt.NDArray[np.int32]) -> Scaler:
-        """Mean and standard deviation of each channel of ``counts[n, window * c]``."""
-        names = tuple(name for name, _, _ in CHANNELS)
-        units = tuple(unit for _, unit, _ in CHANNELS)
-        resolution = tuple(res for _, _, res in CHANNELS)
-        values = counts.reshape(-1, len(CHANNELS)) / np.array(resolution)
-        std = values.std(axis=0)
-        constant = (values == values[0]).all(axis=0)  # their std may differ from 0 in the last bit
-        if constant.any():
-            name = names[int(np.argmax(constant))]
-            raise ScratchmlError(f"{name} has one value in all training rows: nothing to learn")
-        return cls(
-            names, units, resolution, tuple(values.mean(axis=0).tolist()), tuple(std.tolist())
-        )
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Scaler:
-        """From ``dataclasses.asdict``, as stored in a model's file.
-
-        Raises:
-            ScratchmlError: a field is missing, of another length or not a usable number.
-        """
-        try:
-            lists = [values[key] for key in ("names", "units", "resolution", "mean", "std")]
-            names, units = (tuple(map(str, items)) for items in lists[:2])
-            resolution = tuple(map(int, lists[2]))
-            mean, std = (tuple(map(float, items)) for items in lists[3:])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ScratchmlError(f"the model's features cannot be read ({error})") from None
-        usable = np.isfinite([*mean, *std]).all() and min(std, default=0) > 0
-        usable = usable and 0 < min(resolution, default=0) <= max(resolution) < 2**31
-        if not names or len({len(items) for items in lists}) != 1 or not usable:
-            raise ScratchmlError("the model's features do not fit each other")
-        return cls(names, units, resolution, mean, std)
-
-    def standardize(self, counts: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-        """``counts[n, window * c]`` to z-scores of the same shape."""
-        windows = counts.shape[1] // len(self.names)
-        resolution, mean, std = (
-            np.tile(v, windows) for v in (self.resolution, self.mean, self.std)
-        )
-        return np.asarray((counts / resolution - mean) / std, np.float32)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """``n`` rows: ``counts[n, window * c]`` int32, ``y[n]`` float32 (1 is snow) and ``index[n]``,
-    the place of the newest reading in the table of hours."""
-
-    counts: npt.NDArray[np.int32]
-    y: npt.NDArray[np.float32]
-    index: npt.NDArray[np.int64]
-    scaler: Scaler
-
-    @cached_property
-    def x(self) -> npt.NDArray[np.float32]:
-        """Z-scores ``[n, window * c]``, what the float network reads."""
-        return self.scaler.standardize(self.counts)
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """The rows of the three parts, and what they were made from."""
-
-    train: Rows
-    validation: Rows
-    test: Rows
-    scaler: Scaler
     recipe: Recipe
     hours: pd.DataFrame = field(repr=False)
 
@@ -189,7 +100,7 @@ def make_dataset(
     *,
     scaler: Scaler | None = None,
     **choices: Any,
-) -> Dataset:
+) -> WeatherDataset:
     """Cut hours into labelled rows and share them out to training, validation and test.
 
     Args:
@@ -203,10 +114,7 @@ def make_dataset(
             one class only, or the scaler is one of other channels.
     """
     check_hours(hours)
-    if (
-        scaler
-        and tuple(zip(scaler.names, scaler.units, scaler.resolution, strict=True)) != CHANNELS
-    ):
+    if scaler and scaler.channels != CHANNELS:
         raise ScratchmlError(
             f"the model reads {', '.join(scaler.names)} in {scaler.resolution} counts a unit; "
             f"the hours are cut into {CHANNELS}"
@@ -230,12 +138,19 @@ def make_dataset(
         )
 
     counts = [_window_counts(hours, part, recipe.window) for part in parts.values()]
-    scaler = scaler or Scaler.fit(counts[0])
+    scaler = scaler or Scaler.fit(
+        counts[0],
+        names=[name for name, _, _ in CHANNELS],
+        units=[unit for _, unit, _ in CHANNELS],
+        resolution=[res for _, _, res in CHANNELS],
+    )
     train, validation, test = (
         Rows(c, labels[part + recipe.horizon].astype(np.float32), part, scaler)
         for c, part in zip(counts, parts.values(), strict=True)
     )
-    return Dataset(train, validation, test, scaler, recipe, hours)
+    return WeatherDataset(
+        train, validation, test, scaler, recipe, CLASSES, fingerprint(hours), hours
+    )
 
 
 def _window_ends(hours: pd.DataFrame, recipe: Recipe) -> npt.NDArray[np.int64]:

@@ -1,32 +1,46 @@
-"""How good is a yes-or-no forecast: counts, ratios, curves, and where to put the threshold.
+"""How good is a network; of a yes-or-no forecast: counts, ratios, curves, and the threshold.
 
 A *score* is anything that grows with the belief in "yes": a probability, an int8 code, a bool.
 A row is positive when its score is at least the threshold. Where a ratio has nothing below the
-line (the precision of a forecast that never says yes) it is 0, as in scikit-learn.
+line (the precision of a forecast that never says yes) it is 0, as in scikit-learn. Networks that
+choose among several classes are judged in ``multiclass``, those that put out numbers in
+``regression``.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from scratchml.dataset import Rows
 from scratchml.errors import ScratchmlError
+from scratchml.multiclass import ClassEvaluation, evaluate_classes
+from scratchml.regression import RegressionEvaluation, evaluate_numbers
+from scratchml.rows import Rows
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
 
 class Classifier(Protocol):
-    """What can be evaluated: the float network and the int8 one."""
+    """A yes or no for each row: the float network or the int8 one, with a single sigmoid."""
 
     @property
     def decision_threshold(self) -> float: ...
     def decision_scores(self, rows: Rows) -> Array: ...
+
+
+class Network(Classifier, Protocol):
+    """What can be evaluated; ``output`` says what its predictions ``[n, outputs]`` are."""
+
+    @property
+    def output(self) -> str: ...
+    @property
+    def sizes(self) -> tuple[int, ...]: ...
+    def predictions(self, rows: Rows) -> Array: ...
 
 
 @dataclass(frozen=True)
@@ -80,24 +94,61 @@ class Evaluation:
             "pr_auc": self.pr_auc,
         }
 
+    def as_json(self) -> dict[str, Any]:
+        """All figures as JSON values."""
+        return {
+            "rows": self.rows,
+            "threshold": self.threshold,
+            **self.metrics(),
+            "confusion": asdict(self.confusion),
+        }
+
     def __str__(self) -> str:
         figures = ", ".join(f"{name} {value:.3f}" for name, value in self.metrics().items())
         return f"{self.rows} rows, threshold {self.threshold:g}: {figures}"
 
 
-def evaluate(model: Classifier, rows: Rows) -> Evaluation:
-    """Evaluate a network on ``rows`` at its own threshold.
+#: What ``evaluate`` returns, by the network's output.
+AnyEvaluation: TypeAlias = Evaluation | ClassEvaluation | RegressionEvaluation
 
-    An int8 network is judged by the bytes that the board computes from the same counts.
+
+def evaluate(model: Network, rows: Rows) -> AnyEvaluation:
+    """Evaluate a network on ``rows`` by what its output is.
+
+    A sigmoid is a yes or no at the network's own threshold, a softmax a choice of class, and a
+    linear output a number. An int8 network is judged by the bytes that the board computes from the
+    same counts.
 
     Raises:
-        ScratchmlError: the rows are of one class only.
+        ScratchmlError: there are several sigmoids, or the rows cannot be evaluated: a class is
+            missing, a label or target does not suit the output, or the network puts out NaN.
     """
+    outputs = model.sizes[-1]
+    if model.output == "softmax":
+        return evaluate_classes(rows.y, model.predictions(rows))
+    if model.output == "linear":
+        return evaluate_numbers(rows.y, model.predictions(rows))
+    if model.output != "sigmoid" or outputs != 1:
+        raise ScratchmlError(
+            f"{outputs} outputs of kind {model.output}: use softmax where one class excludes the "
+            f"others, or evaluate one network with one sigmoid for each question"
+        )
     return evaluate_scores(rows.y, model.decision_scores(rows), model.decision_threshold)
 
 
 def evaluate_scores(y: Array, scores: Array, threshold: float) -> Evaluation:
-    """Evaluate scores ``[n]`` against labels ``y[n]`` (1 or true is positive)."""
+    """Evaluate scores ``[n]`` against labels ``y[n]`` (1 or true is positive).
+
+    Raises:
+        ScratchmlError: the rows are of one class only, a label is neither 0 nor 1, or a score is
+            NaN.
+    """
+    if not np.isin(y, (0, 1)).all():
+        raise ScratchmlError(
+            "some labels are neither 0 nor 1: a single sigmoid tells two classes apart, softmax "
+            "with an output for each tells more"
+        )
+    _refuse_nan(scores)
     return Evaluation(
         len(y),
         float(threshold),
@@ -149,12 +200,13 @@ def choose_threshold(model: Classifier, rows: Rows) -> float:
     is taken.
 
     Raises:
-        ScratchmlError: the model's scores are int8 codes.
+        ScratchmlError: the model's scores are int8 codes, or NaN.
     """
     candidates = np.arange(1, 256) / 256
     scores = model.decision_scores(rows)
     if scores.dtype.kind != "f":
         raise ScratchmlError("choose the threshold with the float network; the int8 one keeps it")
+    _refuse_nan(scores)
     f1 = [confusion_matrix(rows.y, scores >= t).f1 for t in candidates]
     return float(candidates[int(np.argmax(f1))])
 
@@ -168,6 +220,11 @@ def threshold_code(threshold: float) -> int:
     if not 0 < threshold <= 255 / 256:
         raise ScratchmlError(f"threshold {threshold:g}: int8 can tell apart 0 < t <= 255/256")
     return math.ceil(256 * threshold) - 128
+
+
+def _refuse_nan(scores: Array) -> None:
+    if np.isnan(scores).any():
+        raise ScratchmlError("some scores are NaN: train again with a lower learning rate")
 
 
 def _cumulative(y: Array, scores: Array) -> tuple[Array, Array, Array]:
