@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from scratchml import MLP, Checkpoint, Recipe, Scaler, ScratchmlError
 from scratchml.checkpoint import read_recipe
+from scratchml.mlp import OUTPUTS
 
 examples = settings(deadline=None, max_examples=100)
 
@@ -28,8 +29,8 @@ SCALER = Scaler(
 RECIPE = Recipe(window=2, horizon=4, snow_above=0.1, split="random", balance="all", seed=5)
 
 
-def checkpoint(sizes: tuple[int, ...] = (4, 3, 1), seed: int = 7) -> Checkpoint:
-    net = MLP(sizes, dropout=0.2, seed=seed)
+def checkpoint(sizes: tuple[int, ...] = (4, 3, 1), seed: int = 7, **options: Any) -> Checkpoint:
+    net = MLP(sizes, dropout=0.2, seed=seed, **options)
     net.parameters[:] = np.random.default_rng(seed).normal(size=len(net.parameters))
     net.threshold = 1 / 3
     return Checkpoint(net, SCALER, RECIPE, "a" * 64)
@@ -76,7 +77,15 @@ def packed(arrays: Mapping[str, npt.NDArray[Any]], metadata: object = None) -> b
 def same(one: Checkpoint, other: Checkpoint) -> bool:
     """Equal in everything that is stored, the parameters bit by bit."""
     nets = [
-        (net.sizes, net.output, net.dropout, net.seed, net.threshold, net.parameters.tobytes())
+        (
+            net.sizes,
+            net.hidden,
+            net.output,
+            net.dropout,
+            net.seed,
+            net.threshold,
+            net.parameters.tobytes(),
+        )
         for net in (one.net, other.net)
     ]
     rest = [(model.scaler, model.recipe, model.data) for model in (one, other)]
@@ -103,6 +112,18 @@ def test_a_network_comes_back_bit_by_bit(sizes: tuple[int, ...], tmp_path: Path)
     model = checkpoint(sizes)
     model.save(tmp_path / "model.npz")
     assert same(Checkpoint.load(tmp_path / "model.npz"), model)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("names", [["relu6", "sigmoid"], ["linear", "relu_n1_to_1"]], ids=str)
+def test_activations_and_output_come_back(names: list[str], output: str, tmp_path: Path) -> None:
+    model = checkpoint((4, 5, 6, 3), activations=names, output=output)
+    model.save(tmp_path / "model.npz")
+    loaded = Checkpoint.load(tmp_path / "model.npz")
+    assert same(loaded, model)
+    assert (loaded.net.hidden, loaded.net.output) == (tuple(names), output)
+    x = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    np.testing.assert_array_equal(loaded.net.predict(x), model.net.predict(x))
 
 
 def test_negative_zero_and_the_smallest_numbers_come_back(tmp_path: Path) -> None:
@@ -269,7 +290,7 @@ def test_text_in_place_of_numbers_is_refused(
 
 
 @pytest.mark.parametrize(
-    "key", ["recipe", "data", "seed", "features", "output", "dropout", "threshold"]
+    "key", ["recipe", "data", "seed", "features", "hidden", "output", "dropout", "threshold"]
 )
 def test_missing_metadata_is_noticed(
     key: str,
@@ -291,8 +312,18 @@ def test_missing_metadata_is_noticed(
         ("dropout", math.nan),
         ("seed", -1),
         ("seed", math.inf),
-        ("output", "softmax"),
+        ("output", "tanh"),
         ("output", ["sigmoid"]),
+        ("output", None),
+        ("hidden", None),
+        ("hidden", 1),
+        ("hidden", []),
+        ("hidden", ["tanh"]),
+        ("hidden", ["relu", "relu"]),
+        ("hidden", [["relu"]]),
+        ("hidden", [None]),
+        ("hidden", "elu"),
+        ("hidden", {"name": "relu"}),
         ("recipe", None),
         ("recipe", []),
         ("recipe", {"windows": 3}),

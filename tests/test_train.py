@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-from sklearn.datasets import make_moons
-from sklearn.neural_network import MLPClassifier
+from sklearn.datasets import load_digits, make_friedman1, make_moons
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from scratchml import (
     MLP,
@@ -26,7 +27,7 @@ from scratchml import (
     train,
 )
 from scratchml.dataset import PAPER, Recipe
-from scratchml.mlp import Floats
+from scratchml.mlp import HIDDEN, Floats
 from scratchml.train import OPTIMIZERS, Adam, Epoch, dropout_masks
 
 
@@ -216,14 +217,127 @@ def test_a_history_is_what_the_network_scores() -> None:
     net = MLP([2, 8, 1], dropout=0.2, seed=1)
     last = train(net, rows, others, epochs=1).epochs[-1]
     for part, loss, accuracy in (
-        (rows, last.loss, last.accuracy),
-        (others, last.validation_loss, last.validation_accuracy),
+        (rows, last.loss, last.score),
+        (others, last.validation_loss, last.validation_score),
     ):
         p = net.predict(part.x)[:, 0].astype(float)
         terms = [math.log(a if label else 1 - a) for a, label in zip(p, part.y, strict=True)]
         assert loss == pytest.approx(-sum(terms) / len(terms), rel=1e-5)
         right = [(a >= 0.5) == bool(label) for a, label in zip(p, part.y, strict=True)]
         assert accuracy == pytest.approx(sum(right) / len(right))
+
+
+# Classes and values.
+
+
+def digits(seed: int) -> tuple[Samples, Samples, Samples]:
+    """Images of 8 x 8 pixels and their digits: training, validation and test, by class alike."""
+    x, y = load_digits(return_X_y=True)
+    rest, test, rest_y, test_y = train_test_split(
+        x / 16, y, test_size=0.2, stratify=y, random_state=seed
+    )
+    own, validation, own_y, validation_y = train_test_split(
+        rest, rest_y, test_size=0.15, stratify=rest_y, random_state=seed
+    )
+    return samples(own, own_y), samples(validation, validation_y), samples(test, test_y)
+
+
+def test_digits_are_told_apart() -> None:
+    shares = []
+    options: dict[str, Any] = {"epochs": 100, "batch_size": 32, "learning_rate": 3e-3}
+    for seed in range(3):
+        training, validation, test = digits(seed)
+        net = MLP([64, 32, 10], output="softmax", seed=seed)
+        history = train(net, training, validation, patience=20, **options)
+        shares.append(np.mean(net.predict(test.x).argmax(axis=1) == test.y))
+        assert history.metric == "accuracy"
+        best = history.epochs[history.best_epoch - 1]
+        expected = np.mean(net.predict(validation.x).argmax(axis=1) == validation.y)
+        assert best.validation_score == pytest.approx(expected)
+    assert np.mean(shares) >= 0.96
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_every_activation_learns_digits(name: str) -> None:
+    """Without a hidden function, "linear", they are nearly as easy."""
+    training, validation, test = digits(0)
+    net = MLP([64, 24, 16, 10], activations=name, output="softmax", dropout=0.1, seed=1)
+    train(net, training, validation, epochs=60, batch_size=32, learning_rate=5e-3, patience=10)
+    assert np.mean(net.predict(test.x).argmax(axis=1) == test.y) > 0.92
+
+
+def test_several_yes_or_no_questions_are_learned_at_once() -> None:
+    """Is the digit even, is it below 5, is it a prime?"""
+    parts = [
+        samples(
+            part.x, np.column_stack([part.y % 2 == 0, part.y < 5, np.isin(part.y, [2, 3, 5, 7])])
+        )
+        for part in digits(0)
+    ]
+    net = MLP([64, 32, 3], seed=1)
+    train(net, parts[0], parts[1], epochs=60, batch_size=32, learning_rate=5e-3)
+    assert np.mean((net.predict(parts[2].x) >= 0.5) == parts[2].y) > 0.95
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_linear_network_finds_the_least_squares(outputs: int) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 4)).astype(np.float32)
+    y = (x @ rng.normal(size=(4, outputs)) + 2 + rng.normal(size=(200, outputs))).astype(np.float32)
+    design = np.column_stack([x, np.ones(200)]).astype(float)
+    expected, squares, *_ = np.linalg.lstsq(design, y.astype(float), rcond=None)
+    net = MLP([4, outputs], output="linear", dtype=np.float64)
+    rows = samples(x, y)
+    history = train(net, rows, rows, epochs=1500, batch_size=200, learning_rate=0.02, patience=1500)
+    np.testing.assert_allclose(net.weights[0], expected.T, atol=1e-6)
+    best = history.epochs[history.best_epoch - 1]
+    assert history.metric == "r2"
+    assert best.loss == pytest.approx(squares.sum() / 200 / 2, rel=1e-9)
+    assert best.score == pytest.approx(1 - squares.sum() / (y.var(axis=0) * 200).sum(), rel=1e-5)
+
+
+def test_regression_is_as_good_as_scikit_learns() -> None:
+    """Friedman's function of five inputs, with five more that say nothing."""
+    ours, theirs = [], []
+    for seed in range(4):
+        x, y = make_friedman1(2400, noise=0.5, random_state=seed)
+        y = (y - y.mean()) / y.std()
+        net = MLP([10, 32, 1], output="linear", seed=seed)
+        train(
+            net,
+            samples(x[:1000], y[:1000]),
+            samples(x[1000:1400], y[1000:1400]),
+            epochs=120,
+            learning_rate=0.01,
+            patience=120,
+        )
+        unseen, truth = x[1400:], y[1400:]
+        errors = net.predict(unseen.astype(np.float32))[:, 0] - truth
+        ours.append(1 - np.mean(errors**2) / truth.var())
+        oracle = MLPRegressor(
+            hidden_layer_sizes=(32,),
+            alpha=0,
+            batch_size=64,
+            learning_rate_init=0.01,
+            max_iter=120,
+            random_state=seed,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it might go on for longer
+            oracle.fit(x[:1000], y[:1000])
+        theirs.append(oracle.score(unseen, truth))
+    assert np.mean(ours) > np.mean(theirs) - 0.015
+    assert np.mean(ours) > 0.94
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32])
+def test_the_type_of_the_labels_does_not_matter(dtype: type[np.generic]) -> None:
+    training, validation, _ = digits(0)
+    expected, net = (MLP([64, 8, 10], output="softmax") for _ in range(2))
+    train(expected, training, validation, epochs=2)
+    other = [SimpleNamespace(x=rows.x, y=rows.y.astype(dtype)) for rows in (training, validation)]
+    train(net, *other, epochs=2)
+    assert net.parameters.tobytes() == expected.parameters.tobytes()
 
 
 # Chance.
@@ -383,8 +497,8 @@ def test_every_epoch_is_told_as_it_ends() -> None:
 
 
 def test_a_history_has_a_row_for_each_epoch() -> None:
-    history = History([Epoch(1, 0.5, 0.75, 0.25, 1.0)], 1)
-    assert history.rows() == [
+    epochs = [Epoch(1, 0.5, 0.75, 0.25, 1.0)]
+    assert History(epochs, 1).rows() == [
         {
             "epoch": 1,
             "loss": 0.5,
@@ -392,6 +506,14 @@ def test_a_history_has_a_row_for_each_epoch() -> None:
             "validation_loss": 0.25,
             "validation_accuracy": 1.0,
         }
+    ]
+    (row,) = History(epochs, 1, "r2").rows()
+    assert list(row.items()) == [
+        ("epoch", 1),
+        ("loss", 0.5),
+        ("r2", 0.75),
+        ("validation_loss", 0.25),
+        ("validation_r2", 1.0),
     ]
 
 
@@ -488,3 +610,39 @@ def test_rows_that_do_not_fit_the_network_are_refused(sizes: list[int]) -> None:
     rows = SimpleNamespace(x=x, y=(x[:, 0] > 0).astype(np.float32))
     with pytest.raises(ScratchmlError, match="do not fit a network of"):
         train(MLP(sizes), rows, rows)
+
+
+@pytest.mark.parametrize("shape", [(100, 3), (100,), (99, 2), (101, 2), (100, 2, 1)], ids=str)
+def test_inputs_that_do_not_fit_the_network_or_their_targets_are_refused(
+    shape: tuple[int, ...],
+) -> None:
+    good = samples(np.zeros((100, 2)), np.arange(100) % 2)
+    bad = samples(np.zeros(shape), np.arange(100) % 2)
+    for rows, others in ((bad, good), (good, bad)):
+        with pytest.raises(ScratchmlError, match="100 targets do not fit a network of 2-4-1"):
+            train(MLP([2, 4, 1]), rows, others)
+
+
+@pytest.mark.parametrize("output", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("label", [3, -1, 0.5, math.nan])
+def test_labels_that_the_output_cannot_mean_are_refused_before_training(
+    output: str, label: float
+) -> None:
+    if output == "sigmoid" and label == 0.5:
+        label = 1.5  # one half is a probability
+    good = samples(np.zeros((100, 2)), np.arange(100) % 2)
+    bad = samples(good.x, np.append(good.y[1:], label))
+    for rows, others in ((bad, good), (good, bad)):
+        net = MLP([2, 4, 1 if output == "sigmoid" else 3], output=output)
+        before = net.parameters.copy()
+        with pytest.raises(ScratchmlError, match=r"between 0 and 1|number from 0 to 2"):
+            train(net, rows, others)
+        np.testing.assert_array_equal(net.parameters, before)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_values_that_are_not_finite_are_an_error(value: float) -> None:
+    rows = separable()
+    rows.y[5] = value
+    with pytest.raises(ScratchmlError, match="the loss is not finite after epoch 1"):
+        train(MLP([3, 8, 1], output="linear"), rows, separable())

@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from scratchml.dataset import Recipe, Scaler
+from scratchml import dataset, digits, tasks
 from scratchml.errors import ScratchmlError
 from scratchml.files import atomic_write
 from scratchml.mlp import MLP
+from scratchml.rows import Scaler
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ class Checkpoint:
 
     net: MLP
     scaler: Scaler
-    recipe: Recipe
+    recipe: dataset.Recipe | digits.Recipe
     data: str
 
     def metadata(self) -> dict[str, Any]:
         """What travels on with the int8 model: recipe, data and seed."""
-        return {"recipe": asdict(self.recipe), "data": self.data, "seed": self.net.seed}
+        return {**tasks.to_metadata(self.recipe), "data": self.data, "seed": self.net.seed}
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the ``.npz`` file; the same checkpoint gives the same bytes."""
@@ -52,6 +53,7 @@ class Checkpoint:
         metadata = {
             **self.metadata(),
             "features": asdict(self.scaler),
+            "hidden": list(net.hidden),
             "output": net.output,
             "dropout": net.dropout,
             "threshold": float(net.threshold),
@@ -76,7 +78,7 @@ class Checkpoint:
             return cls(
                 _network(arrays, metadata),
                 Scaler.from_dict(metadata["features"]),
-                read_recipe(metadata),
+                tasks.from_metadata(metadata),
                 str(metadata["data"]),
             )
         except ScratchmlError as error:
@@ -97,18 +99,6 @@ class Checkpoint:
             ) from None
 
 
-def read_recipe(metadata: Mapping[str, Any]) -> Recipe:
-    """The recipe in a model's metadata.
-
-    Raises:
-        ScratchmlError: there is none, as in a model that was not trained here.
-    """
-    try:
-        return Recipe(**metadata["recipe"])
-    except (KeyError, TypeError):
-        raise ScratchmlError("the model does not say what data it was trained on") from None
-
-
 def _network(arrays: Mapping[str, Any], metadata: Mapping[str, Any]) -> MLP:
     layers = range(1, (len(arrays) + 1) // 2 + 1)
     weights = [arrays[f"layer{n}_weights"] for n in layers]
@@ -123,6 +113,7 @@ def _network(arrays: Mapping[str, Any], metadata: Mapping[str, Any]) -> MLP:
         raise ScratchmlError("the weights are not finite floats")
     net = MLP(
         sizes,
+        activations=metadata["hidden"],
         output=metadata["output"],
         dropout=float(metadata["dropout"]),
         seed=int(metadata["seed"]),

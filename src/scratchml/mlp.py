@@ -1,9 +1,10 @@
 """The multilayer perceptron: forward pass, loss and backpropagation in numpy.
 
-A layer maps activations ``a`` to ``relu(W a + b)``; the last layer leaves its sums, the *logits*,
-as they are, and an output function turns them into predictions. The bias is one more column of
-``W``, fed by a constant 1: ``W[outputs, inputs + 1]``. All layers' ``W`` are views of one flat
-vector, so that an optimizer updates the whole network in a few vector operations.
+A layer maps its inputs ``x`` to ``f(W x + b)``, where ``f`` is one of ``scratchml.activations``;
+the last layer leaves its sums, the *logits*, as they are, and ``scratchml.outputs`` turns them into
+predictions. The bias is one more column of ``W``, fed by a constant 1: ``W[outputs, inputs + 1]``.
+All layers' ``W`` are views of one flat vector, so that an optimizer updates the whole network in a
+few vector operations.
 
 While training, a batch lies with its samples in columns, ``[units + 1, samples]``: then every
 product can write straight into a buffer whose last row stays 1. Callers see rows,
@@ -12,72 +13,50 @@ product can write straight into a buffer whose last row stays 1. Callers see row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from scratchml.activations import HIDDEN, Floats
 from scratchml.errors import ScratchmlError
+from scratchml.outputs import OUTPUTS
 
-Floats = npt.NDArray[np.floating]
-
-
-def sigmoid(logits: Floats) -> Floats:
-    """``1 / (1 + exp(-z))``, written with tanh, which cannot overflow."""
-    return np.asarray(0.5 * np.tanh(0.5 * logits) + 0.5)
-
-
-def binary_cross_entropy(logits: Floats, target: Floats) -> float:
-    """Mean over rows of ``-y log p - (1 - y) log(1 - p)``, ``p = sigmoid(z)``, summed over outputs.
-
-    From the logits, ``max(z, 0) - z y + log(1 + exp(-|z|))``: exact where ``p`` rounds to 0 or 1.
-    """
-    z = logits.astype(np.float64)
-    losses = np.maximum(z, 0) - z * target + np.log1p(np.exp(-np.abs(z)))
-    return float(losses.sum(axis=-1).mean())
-
-
-@dataclass(frozen=True)
-class Output:
-    """What the logits mean: the function that turns them into predictions, and its loss.
-
-    Each pair must be canonical (sigmoid and binary cross-entropy are): the gradient of the
-    sample's loss with respect to its logits is then ``prediction - target``.
-    """
-
-    predict: Callable[[Floats], Floats]
-    loss: Callable[[Floats, Floats], float]
-
-
-OUTPUTS = {"sigmoid": Output(sigmoid, binary_cross_entropy)}
+__all__ = ["HIDDEN", "MLP", "OUTPUTS", "Backpropagation", "Floats", "Samples"]
 
 
 class Samples(Protocol):
-    """What a network learns from: ``x[n, inputs]`` and ``y[n]``, both float32."""
+    """What a network learns from: ``x[n, inputs]``, float32, and ``y``.
+
+    ``y[n]`` holds 0 or 1 for a sigmoid, the number of the class for a softmax, and any number for a
+    linear output. ``y[n, outputs]`` is for several sigmoid or linear outputs.
+    """
 
     @property
     def x(self) -> npt.NDArray[np.float32]: ...
     @property
-    def y(self) -> npt.NDArray[np.float32]: ...
+    def y(self) -> npt.NDArray[Any]: ...
 
 
 class MLP:
-    """A fully connected network with ReLU between its layers.
+    """A fully connected network.
 
     Args:
         sizes: units from input to output, ``[6, 12, 1]`` for one hidden layer.
+        activations: a key of ``HIDDEN`` for all hidden layers, or one for each.
         output: a key of ``OUTPUTS``.
         dropout: share of hidden activations set to 0 in training, in ``[0, 1)``.
         seed: of the one generator that draws weights, dropout masks and the order of rows.
         dtype: ``float32``; ``float64`` for checking gradients.
 
     Raises:
-        ScratchmlError: fewer than two sizes, a size below 1, a dropout outside ``[0, 1)``.
+        ScratchmlError: fewer than two sizes, a size below 1, an activation or an output that is
+            not known, not one activation for each hidden layer, a dropout outside ``[0, 1)``.
 
     Attributes:
+        hidden: the names of the hidden layers' activations.
         parameters: flat ``[n]``; ``weights`` are its views, ``[outputs, inputs + 1]`` each, with
             the bias in the last column.
         threshold: predictions from here on count as positive (see ``choose_threshold``).
@@ -87,6 +66,7 @@ class MLP:
         self,
         sizes: Sequence[int],
         *,
+        activations: str | Sequence[str] = "relu",
         output: str = "sigmoid",
         dropout: float = 0.0,
         seed: int = 0,
@@ -101,6 +81,7 @@ class MLP:
         if output not in OUTPUTS:
             raise ScratchmlError(f"output {output!r}: known are {', '.join(OUTPUTS)}")
         self.sizes = tuple(int(size) for size in sizes)
+        self.hidden = _names(activations, len(self.sizes) - 2)
         self.output = output
         self.dropout = float(dropout)
         self.seed = int(seed)
@@ -110,8 +91,10 @@ class MLP:
             sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.sizes)), dtype
         )
         self.weights = self.views(self.parameters)
-        for w in self.weights:  # He et al. 2015: keeps the variance through ReLU layers
-            w[:, :-1] = self.rng.normal(0, np.sqrt(2 / (w.shape[1] - 1)), w[:, :-1].shape)
+        # the last layer begins as one in front of a ReLU does
+        for w, name in zip(self.weights, (*self.hidden, "relu"), strict=True):
+            n_out, n_in = len(w), w.shape[1] - 1
+            w[:, :-1] = self.rng.normal(0, HIDDEN[name].variance(n_in, n_out) ** 0.5, (n_out, n_in))
 
     def views(self, flat: Floats) -> list[Floats]:
         """Cut a vector like ``parameters`` into one ``[outputs, inputs + 1]`` view a layer."""
@@ -122,27 +105,40 @@ class MLP:
             start = stop
         return views
 
+    def forward(self, x: Floats, start: int = 0) -> list[tuple[Floats, Floats]]:
+        """Every layer's sums and what it puts out, ``[n, units]`` each, for ``x[n, inputs]``.
+
+        Both are the logits in the last layer. With ``start`` the first layers are left out, and
+        ``x`` is what the first one of the others reads.
+        """
+        if x.ndim != 2 or x.shape[1] != self.sizes[start]:
+            raise ScratchmlError(
+                f"input of shape {x.shape}: this network takes [n, {self.sizes[start]}]"
+            )
+        layers: list[tuple[Floats, Floats]] = []
+        names = (*self.hidden, "linear")
+        for w, name in zip(self.weights[start:], names[start:], strict=True):
+            sums = x @ w[:, :-1].T + w[:, -1]
+            x = sums.copy()
+            HIDDEN[name].apply(x)
+            layers.append((sums, x))
+        return layers
+
     def activations(self, x: Floats) -> list[Floats]:
         """What every layer puts out for ``x[n, inputs]``: ``[n, units]`` each, logits last."""
-        if x.ndim != 2 or x.shape[1] != self.sizes[0]:
-            raise ScratchmlError(
-                f"input of shape {x.shape}: this network takes [n, {self.sizes[0]}]"
-            )
-        outputs: list[Floats] = []
-        for w in self.weights:
-            x = x @ w[:, :-1].T + w[:, -1]
-            if w is not self.weights[-1]:
-                np.maximum(x, 0, out=x)
-            outputs.append(x)
-        return outputs
+        return [outputs for _, outputs in self.forward(x)]
 
     def logits(self, x: Floats) -> Floats:
         """``x[n, inputs]`` to the last layer's sums, ``[n, outputs]``."""
         return self.activations(x)[-1]
 
     def predict(self, x: Floats) -> Floats:
-        """``x[n, inputs]`` to predictions, ``[n, outputs]``: probabilities, for a sigmoid."""
+        """``x[n, inputs]`` to what the output makes of the logits, ``[n, outputs]``."""
         return OUTPUTS[self.output].predict(self.logits(x))
+
+    def predictions(self, rows: Samples) -> Floats:
+        """``predict`` for each row, ``[n, outputs]``; the name is shared with the int8 network."""
+        return self.predict(rows.x)
 
     @property
     def decision_threshold(self) -> float:
@@ -162,7 +158,8 @@ class Backpropagation:
     """The gradient of the mean loss over a batch, with its buffers allocated once.
 
     Buffers, for layer ``l`` with ``u`` units and a batch of ``n`` samples: ``outputs[l][u, n]``,
-    views of ``ones[l][u + 1, n]`` whose last row stays 1, and ``deltas[l][u, n]``, the loss's
+    views of ``ones[l][u + 1, n]`` whose last row stays 1; ``slopes[l][u, n]``, the derivative of
+    what a hidden layer puts out with respect to its sums; and ``deltas[l][u, n]``, the loss's
     derivative with respect to the layer's sums.
     """
 
@@ -171,6 +168,8 @@ class Backpropagation:
         dtype = net.parameters.dtype
         self.gradient = np.zeros_like(net.parameters)
         self._gradients = net.views(self.gradient)
+        self._hidden = [HIDDEN[name] for name in net.hidden]
+        self._predict = OUTPUTS[net.output].predict
         self._ones = [np.ones((units + 1, batch_size), dtype) for units in net.sizes[1:]]
         self._outputs = [ones[:-1] for ones in self._ones]
         self._deltas = [np.empty((units, batch_size), dtype) for units in net.sizes[1:]]
@@ -189,22 +188,35 @@ class Backpropagation:
         for index, w in enumerate(weights):
             a = w.dot(source, out=self._outputs[index])
             if index < last:
-                np.maximum(a, 0, out=a)
-                if masks:
+                slope = self._slopes[index]
+                self._hidden[index].apply(a)
+                self._hidden[index].slope(a, slope)
+                if masks:  # what puts out `mask * a` has the slope `mask * slope`
                     a *= masks[index]
+                    slope *= masks[index]
             source = self._ones[index]
 
         delta = self._deltas[last]
-        np.subtract(OUTPUTS[self.net.output].predict(self._outputs[last]), y, out=delta)
+        np.subtract(self._predict(self._outputs[last].T).T, y, out=delta)
         delta /= y.shape[1]
         for index in range(last, -1, -1):
             source = self._ones[index - 1] if index else x
             delta.dot(source.T, out=self._gradients[index])
             if index:
                 below = weights[index][:, :-1].T.dot(delta, out=self._deltas[index - 1])
-                # the slope of a ReLU, 0 or 1, is the sign of what it put out
-                below *= np.sign(self._outputs[index - 1], out=self._slopes[index - 1])
-                if masks:
-                    below *= masks[index - 1]
+                below *= self._slopes[index - 1]
                 delta = below
         return self.gradient
+
+
+def _names(activations: str | Sequence[str], layers: int) -> tuple[str, ...]:
+    """One name for each hidden layer."""
+    names = (activations,) * layers if isinstance(activations, str) else tuple(activations)
+    for name in names:
+        if name not in HIDDEN:
+            raise ScratchmlError(f"activation {name!r}: known are {', '.join(HIDDEN)}")
+    if len(names) != layers:
+        raise ScratchmlError(
+            f"{len(names)} activations do not fit {layers} hidden layers: give one for each"
+        )
+    return names

@@ -8,13 +8,13 @@ one costs more than it brings, and the order of a sum must not depend on the mac
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from scratchml.errors import ScratchmlError
-from scratchml.mlp import MLP, Backpropagation, Floats, Samples
+from scratchml.mlp import MLP, OUTPUTS, Backpropagation, Floats, Samples
 
 
 class Adam:
@@ -63,25 +63,40 @@ OPTIMIZERS = {"adam": Adam}
 
 @dataclass(frozen=True)
 class Epoch:
-    """Loss and accuracy after an epoch, without dropout; accuracy at a prediction of 0.5."""
+    """Loss and score (see ``History.metric``) after an epoch, without dropout."""
 
     epoch: int
     loss: float
-    accuracy: float
+    score: float
     validation_loss: float
-    validation_accuracy: float
+    validation_score: float
 
 
 @dataclass(frozen=True)
 class History:
-    """Every epoch in order, and the number of the one whose weights were kept."""
+    """Every epoch in order, and the number of the one whose weights were kept.
+
+    Attributes:
+        metric: what the scores are, as the network's output names it: ``accuracy`` (for a sigmoid,
+            at a prediction of 0.5) or ``r2``.
+    """
 
     epochs: list[Epoch]
     best_epoch: int
+    metric: str = "accuracy"
 
     def rows(self) -> list[dict[str, float]]:
-        """One dictionary an epoch, for a table or a CSV file."""
-        return [asdict(epoch) for epoch in self.epochs]
+        """One dictionary an epoch, for a table or a CSV file: the scores under their name."""
+        return [
+            {
+                "epoch": e.epoch,
+                "loss": e.loss,
+                self.metric: e.score,
+                "validation_loss": e.validation_loss,
+                f"validation_{self.metric}": e.validation_score,
+            }
+            for e in self.epochs
+        ]
 
 
 def train(
@@ -107,7 +122,8 @@ def train(
 
     Raises:
         ScratchmlError: fewer rows than a batch, no validation rows, rows that do not fit the
-            network, an option below its least value, a loss that is not finite.
+            network, targets that its output cannot mean, an option below its least value, a loss
+            that is not finite.
     """
     n = len(training.x)
     if optimizer not in OPTIMIZERS:
@@ -122,11 +138,10 @@ def train(
     if len(validation.x) == 0:
         raise ScratchmlError("there are no validation rows: they decide when training stops")
     for rows in (training, validation):
-        shape = (rows.x.shape[-1], _columns(rows.y).shape[-1])
-        if shape != (net.sizes[0], net.sizes[-1]):
+        if rows.x.shape != (len(rows.y), net.sizes[0]):
             raise ScratchmlError(
-                f"rows of {shape[0]} inputs and {shape[1]} targets do not fit a network of "
-                f"{'-'.join(map(str, net.sizes))}"
+                f"inputs of shape {rows.x.shape} for {len(rows.y)} targets do not fit a network "
+                f"of {'-'.join(map(str, net.sizes))}"
             )
     # what overflows is found by the loss after the epoch
     with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
@@ -153,9 +168,11 @@ def _fit(
     patience: int,
     on_epoch: Callable[[Epoch], None] | None,
 ) -> History:
-    dtype = net.parameters.dtype
+    output, dtype = OUTPUTS[net.output], net.parameters.dtype
+    targets = output.targets(training.y, net.sizes[-1])
+    validation_targets = output.targets(validation.y, net.sizes[-1])
     x = np.vstack([training.x.T, np.ones(len(training.x))]).astype(dtype)
-    y = _columns(training.y).T.astype(dtype)
+    y = targets.T.astype(dtype)
     backpropagation = Backpropagation(net, batch_size)
     steps = len(training.x) // batch_size
     history: list[Epoch] = []
@@ -171,7 +188,11 @@ def _fit(
                     shuffled_x[:, batch], shuffled_y[:, batch], [mask[index] for mask in masks]
                 )
             )
-        epoch = Epoch(number, *_score(net, training), *_score(net, validation))
+        epoch = Epoch(
+            number,
+            *_loss_and_score(net, training.x, targets),
+            *_loss_and_score(net, validation.x, validation_targets),
+        )
         if not np.isfinite([epoch.loss, epoch.validation_loss]).all():
             raise ScratchmlError(
                 f"the loss is not finite after epoch {number}: use a lower learning rate"
@@ -185,7 +206,7 @@ def _fit(
         if number - best_epoch >= patience:
             break
     net.parameters[:] = best
-    return History(history, best_epoch)
+    return History(history, best_epoch, output.metric)
 
 
 def dropout_masks(net: MLP, steps: int, n: int) -> list[Floats]:
@@ -203,12 +224,6 @@ def dropout_masks(net: MLP, steps: int, n: int) -> list[Floats]:
     ]
 
 
-def _columns(y: Floats) -> Floats:
-    """``y[n]`` or ``y[n, outputs]`` to ``[n, outputs]``."""
-    return y.reshape(len(y), -1)
-
-
-def _score(net: MLP, rows: Samples) -> tuple[float, float]:
-    target = _columns(rows.y)
-    accuracy = np.mean((net.predict(rows.x) >= 0.5) == (target >= 0.5))
-    return net.loss(rows.x, target), float(accuracy)
+def _loss_and_score(net: MLP, x: Floats, targets: Floats) -> tuple[float, float]:
+    output, logits = OUTPUTS[net.output], net.logits(x)
+    return output.loss(logits, targets), output.score(output.predict(logits), targets)
