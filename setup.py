@@ -1,3 +1,4 @@
 from setuptools import setup
 
-setup(cffi_modules=["src/scratchml/_engine_build.py:ffibuilder"])
+BUILD = "src/scratchml/_engine_build.py"
+setup(cffi_modules=[f"{BUILD}:engine_builder", f"{BUILD}:trace_builder"])

@@ -14,8 +14,10 @@ void sml_dense_run(const sml_dense *layer, const int8_t *input, int8_t *output)
         for (size_t k = 0; k < inputs; k++) {
             accumulator += (int32_t)row[k] * input[k];
         }
-        const int32_t code =
-            sml_requantize(accumulator, layer->multiplier[c], layer->shift[c]) + layer->zero_point;
-        output[c] = (int8_t)sml_clamp(code, layer->act_min, layer->act_max);
+        const int32_t value = sml_requantize(accumulator, layer->multiplier[c], layer->shift[c]);
+        output[c] = (int8_t)sml_clamp(value + layer->zero_point, layer->act_min, layer->act_max);
+        SML_TRACE(SML_TRACE_ACCUMULATOR, c, accumulator);
+        SML_TRACE(SML_TRACE_REQUANTIZED, c, value);
+        SML_TRACE(SML_TRACE_CLAMPED, c, output[c]);
     }
 }

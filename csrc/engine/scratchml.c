@@ -80,6 +80,9 @@ sml_status sml_load_model(sml_context *context, const sml_model *model)
             return SML_ERR_SHAPE;
         }
     }
+    if (model->head && model->layers[model->layer_count - 1].outputs > SML_MAX_CLASSES) {
+        return SML_ERR_SHAPE;
+    }
     const sml_status status = check_features(model);
     if (status == SML_OK) {
         context->model = model;
@@ -151,6 +154,14 @@ sml_status sml_set_input(sml_context *context, const int8_t *input, size_t n)
     return SML_OK;
 }
 
+static void look_up(const int8_t *table, int8_t *codes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        codes[i] = table[codes[i] + 128];
+        SML_TRACE(SML_TRACE_TABLE, i, codes[i]);
+    }
+}
+
 sml_status sml_run_model(sml_context *context, int8_t *output, size_t n)
 {
     if (!context || !output) {
@@ -164,6 +175,9 @@ sml_status sml_run_model(sml_context *context, int8_t *output, size_t n)
         return SML_ERR_SHAPE;
     }
     context->input_ready = 0;
+    for (size_t i = 0; i < model->layers[0].inputs; i++) {
+        SML_TRACE(SML_TRACE_INPUT, i, context->memory[i]);
+    }
 
     /* The two ends of the memory take turns: one holds a layer's input, the other its output. */
     int8_t *source = context->memory;
@@ -172,6 +186,9 @@ sml_status sml_run_model(sml_context *context, int8_t *output, size_t n)
         int8_t *end = context->memory + model->memory_bytes;
         int8_t *target = source == context->memory ? end - layer->outputs : context->memory;
         sml_dense_run(layer, source, target);
+        if (layer->table) {
+            look_up(layer->table, target, layer->outputs);
+        }
         source = target;
     }
     for (size_t i = 0; i < n; i++) {
@@ -179,6 +196,9 @@ sml_status sml_run_model(sml_context *context, int8_t *output, size_t n)
     }
     if (model->head) {
         model->head->apply(model->head, output, n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        SML_TRACE(SML_TRACE_OUTPUT, i, output[i]);
     }
     return SML_OK;
 }
@@ -188,17 +208,6 @@ int32_t sml_requantize(int32_t value, int32_t multiplier, int32_t shift)
     const int32_t left = shift > 0 ? shift : 0;
     const int32_t right = shift > 0 ? 0 : -shift;
     /* the shift is made in uint32_t: C does not define it for negative numbers */
-    const int64_t shifted = (int32_t)((uint32_t)value << left);
-    const int32_t product = (int32_t)((shifted * multiplier + (INT64_C(1) << 30)) >> 31);
-    const int32_t mask = (int32_t)((UINT32_C(1) << right) - 1);
-    const int32_t threshold = (mask >> 1) + (product < 0);
-    /* `right` may be 31 (C's limit) and the mask 2^31 - 1: neither overflows */
-    return (product >> right) + ((product & mask) > threshold);
-}
-
-void sml_head_table(const sml_head *head, int8_t *values, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        values[i] = head->table[values[i] + 128];
-    }
+    const int32_t shifted = (int32_t)((uint32_t)value << left);
+    return sml_shift_right(sml_high_multiply(shifted, multiplier), right);
 }

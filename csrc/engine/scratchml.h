@@ -30,6 +30,7 @@ extern "C" {
 
 #define SML_MODEL_VERSION 1   /* of the structs below; raised when their meaning changes */
 #define SML_LAYOUT_PORTABLE 0 /* weights[output][input], row by row */
+#define SML_MAX_CLASSES 511   /* of a softmax: more could overflow its sum */
 
 typedef enum {
     SML_OK = 0,
@@ -54,13 +55,14 @@ typedef struct {
     int8_t zero_point;         /* of the output */
     int8_t act_min;            /* the activation's bounds: a ReLU is a clamp */
     int8_t act_max;
+    const int8_t *table; /* [256]: the code that follows code i - 128 (a sigmoid, say), or NULL */
 } sml_dense;
 
-/* What follows the last layer, in place. Reached through a pointer, so that a linker drops the
- * heads that no model uses. */
+/* What follows the last layer and looks at all its outputs at once, in place. Reached through a
+ * pointer, so that a linker drops what no model uses. */
 typedef struct sml_head {
     void (*apply)(const struct sml_head *head, int8_t *values, size_t n);
-    const int8_t *table; /* [256]: output code for input code i - 128 */
+    const int32_t *table; /* [256]: exp(-(i codes)) in Q0.31 */
 } sml_head;
 
 /* One sensor channel. A reading arrives in counts, hundredths of a degree for instance;
@@ -107,8 +109,25 @@ sml_status sml_set_input(sml_context *context, const int8_t *input, size_t n);
 /* Runs every layer and the head. The input is consumed: its memory serves the later layers. */
 sml_status sml_run_model(sml_context *context, int8_t *output, size_t n);
 
-/* A table of 256 codes: every function of one int8 (the sigmoid) in one look-up. */
-void sml_head_table(const sml_head *head, int8_t *values, size_t n);
+/* A head: logits to probabilities of scale 1/256 and zero point -128, for n <= SML_MAX_CLASSES.
+ * Whoever needs the most likely class only does not need it: the order of the codes is kept. */
+void sml_softmax(const sml_head *head, int8_t *values, size_t n);
+
+/* One number for many rows, to compare a board with a computer: the CRC-32 of all outputs for a
+ * stream of random inputs that a seed decides. */
+typedef struct {
+    uint32_t crc; /* the digest so far */
+    uint32_t seed;
+    uint32_t words; /* of the input stream, taken so far */
+    uint32_t word;  /* what is left of the last one ... */
+    uint32_t left;  /* ... and how many bytes that is */
+} sml_digest;
+
+sml_status sml_digest_start(sml_digest *digest, uint32_t seed);
+
+/* Runs `rows` more rows; `output` is room for n outputs, of which the last row's stay. */
+sml_status sml_digest_rows(sml_digest *digest, sml_context *context, uint32_t rows, int8_t *output,
+                           size_t n);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,6 @@
-"""Compile the C engine into ``scratchml._engine`` (cffi, API mode); run by ``setup.py``.
+"""Compile the C engine with cffi (API mode); run by ``setup.py``.
+
+``scratchml._engine`` is the engine as it is; ``scratchml._engine_trace`` reports every integer.
 
 The declarations are the headers themselves, less what cffi's parser does not take: there is no
 second list of functions that could drift from the first.
@@ -11,7 +13,6 @@ from pathlib import Path
 from cffi import FFI
 
 CSRC = Path("csrc")  # setuptools wants paths relative to setup.py, where this runs
-SOURCES = [*sorted((CSRC / "engine").glob("*.c")), CSRC / "host" / "rows.c"]
 
 
 def declarations(header: Path) -> str:
@@ -25,14 +26,23 @@ def declarations(header: Path) -> str:
     return "\n".join(kept)
 
 
-ffibuilder = FFI()
-ffibuilder.cdef(declarations(CSRC / "engine" / "scratchml.h"))
-ffibuilder.cdef(declarations(CSRC / "host" / "rows.h"))
-ffibuilder.set_source(
-    "scratchml._engine",
-    '#include "rows.h"',
-    sources=[path.as_posix() for path in SOURCES],
-    include_dirs=[(CSRC / "engine").as_posix(), (CSRC / "host").as_posix()],
-    depends=[path.as_posix() for path in sorted(CSRC.glob("*/*.h"))],
-    extra_compile_args=["/O2", "/std:c11"] if os.name == "nt" else ["-O3", "-std=c11"],
-)
+def builder(module: str, host: str, flags: list[str]) -> FFI:
+    """An extension of the engine and of one file of ``csrc/host``."""
+    ffi = FFI()
+    ffi.cdef(declarations(CSRC / "engine" / "scratchml.h"))
+    ffi.cdef(declarations(CSRC / "host" / f"{host}.h"))
+    sources = [*sorted((CSRC / "engine").glob("*.c")), CSRC / "host" / f"{host}.c"]
+    ffi.set_source(
+        module,
+        f'#include "{host}.h"',
+        sources=[path.as_posix() for path in sources],
+        include_dirs=[(CSRC / "engine").as_posix(), (CSRC / "host").as_posix()],
+        depends=[path.as_posix() for path in sorted(CSRC.glob("*/*.h"))],
+        extra_compile_args=(["/O2", "/std:c11"] if os.name == "nt" else ["-O3", "-std=c11"])
+        + flags,
+    )
+    return ffi
+
+
+engine_builder = builder("scratchml._engine", "rows", [])
+trace_builder = builder("scratchml._engine_trace", "trace", ["-DSML_WITH_TRACE"])

@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -25,8 +26,12 @@ from scratchml._engine import ffi, lib
 from scratchml.errors import ScratchmlError
 from scratchml.quantized import QuantizedMLP
 from scratchml.resources import engine_folder, engine_sources
+from scratchml.structs import model_struct
 
 Int8 = npt.NDArray[np.int8]
+
+#: Rows of a digest between two reports of progress.
+DIGEST_ROWS = 2**20
 
 
 class Engine:
@@ -40,9 +45,9 @@ class Engine:
     """
 
     def __init__(self, model: QuantizedMLP) -> None:
-        self._owned: list[Any] = []  # cffi frees what nobody refers to
         self._library: _ExportedLibrary | None = None
-        self._start(model, self._fill(model))
+        struct, self._owned = model_struct(model, ffi, lib)
+        self._start(model, struct)
 
     @classmethod
     def from_c(cls, path: str | os.PathLike[str], model: QuantizedMLP) -> Engine:
@@ -56,7 +61,7 @@ class Engine:
             ScratchmlError: no C compiler, or it or the engine refuses the file.
         """
         engine = cls.__new__(cls)
-        engine._owned = []
+        engine._owned = []  # the structs are the library's
         engine._library = _ExportedLibrary(Path(path))
         with ExitStack() as on_failure:
             on_failure.callback(engine.close)
@@ -90,6 +95,21 @@ class Engine:
         target = ffi.from_buffer("int8_t[]", codes, require_writable=True)
         _check(lib.sml_prepare_rows(context, source, target, self._model.inputs, len(rows)))
         return codes
+
+    def digest(self, rows: int, seed: int = 0, on_rows: Callable[[int], None] | None = None) -> int:
+        """CRC-32 of all outputs for ``rows`` rows of the input stream that ``seed`` decides.
+
+        ``on_rows`` is told how many rows are done, now and then. See ``scratchml.digest``.
+        """
+        digest, (context, _memory) = ffi.new("sml_digest *"), self._context()
+        _check(lib.sml_digest_start(digest, seed))
+        output = ffi.new("int8_t[]", self._model.outputs)
+        for start in range(0, rows, DIGEST_ROWS):
+            n = min(DIGEST_ROWS, rows - start)
+            _check(lib.sml_digest_rows(digest, context, n, output, self._model.outputs))
+            if on_rows:
+                on_rows(start + n)
+        return int(digest.crc)
 
     def close(self) -> None:
         """Free the structs and the compiled library; the engine cannot be used afterwards."""
@@ -126,41 +146,6 @@ class Engine:
         memory = ffi.new("int8_t[]", self._struct.memory_bytes)
         _check(lib.sml_initialize_model_memory(context, memory, len(memory)))
         return context, memory
-
-    def _fill(self, model: QuantizedMLP) -> Any:
-        """The structs of ``scratchml.h``, as the exporter writes them in C."""
-        layers = self._new("sml_dense[]", len(model.layers))
-        for target, layer in zip(layers, model.layers, strict=True):
-            target.outputs, target.inputs = layer.weights.shape
-            target.weights = self._array("int8_t", layer.weights)
-            target.bias = self._array("int32_t", layer.folded_bias)
-            target.multiplier = self._array("int32_t", layer.multiplier)
-            target.shift = self._array("int8_t", layer.shift)
-            target.zero_point = layer.target.zero_point
-            target.act_min, target.act_max = layer.act_min, layer.act_max
-
-        struct = self._new("sml_model *")
-        struct.version, struct.layout = lib.SML_MODEL_VERSION, lib.SML_LAYOUT_PORTABLE
-        struct.layer_count, struct.layers = len(model.layers), layers
-        struct.memory_bytes = model.memory_bytes
-        struct.input_zero_point = model.layers[0].source.zero_point
-        if (f := model.features) is not None:
-            columns = (f.mean, f.low, f.high, f.multiplier, f.shift)
-            rows = [tuple(int(v) for v in row) for row in zip(*columns, strict=True)]
-            struct.feature_count, struct.features = len(rows), self._new("sml_feature[]", rows)
-        if model.logistic_table is not None:
-            head = self._new("sml_head *")
-            head.apply = ffi.addressof(lib, "sml_head_table")
-            head.table = self._array("int8_t", model.logistic_table)
-            struct.head = head
-        return struct
-
-    def _new(self, kind: str, initializer: Any = None) -> Any:
-        self._owned.append(ffi.new(kind, initializer))
-        return self._owned[-1]
-
-    def _array(self, kind: str, values: npt.NDArray[Any]) -> Any:
-        return self._new(f"{kind}[]", values.ravel().tolist())
 
 
 def _check(status: int) -> None:

@@ -16,23 +16,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scratchml.dataset import Scaler
 from scratchml.errors import ScratchmlError
+from scratchml.features import Features
 from scratchml.files import atomic_write
-from scratchml.quantized import Features, QuantizedDense, QuantizedMLP
+from scratchml.layers import QuantizedDense, Softmax
+from scratchml.quantized import QuantizedMLP
+from scratchml.rows import Scaler
 
 Int8 = npt.NDArray[np.int8]
 
 GOLDEN_ROWS = 32
 
 #: sizeof on a 32-bit CPU, by the structs of scratchml.h; checked against arm-none-eabi-gcc.
-SIZEOF = {"sml_model": 24, "sml_dense": 24, "sml_feature": 20, "sml_head": 8}
+SIZEOF = {"sml_model": 24, "sml_dense": 28, "sml_feature": 20, "sml_head": 8}
 
 #: Words that C, C++, their headers or the generated file itself have another use for, in any case:
 #: the name is a file's and, in capitals, a macro's.
 RESERVED = re.compile(
-    "(sml_|scratchml|layer[0-9]|u?int|std).*|.*_t|layers|features|sigmoid|sigmoid_table|kernel|main|"
-    "null|and|asm|auto|bool|break|case|catch|char|class|const|continue|default|delete|do|double|else|"
+    "(sml_|scratchml|layer[0-9]|u?int|std).*|.*_t|layers|features|kernel|main|"
+    "null|softmax|softmax_table|and|asm|auto|bool|break|case|catch|char|class|const|continue|default|delete|do|double|else|"
     "enum|explicit|export|extern|false|float|for|friend|goto|if|inline|long|mutable|namespace|new|"
     "not|operator|or|private|protected|public|register|restrict|return|short|signed|sizeof|static|"
     "struct|switch|template|this|throw|true|try|typedef|typename|union|unsigned|using|virtual|void|"
@@ -54,9 +56,14 @@ def export_c(model: QuantizedMLP, folder: str | PathLike[str], *, name: str) -> 
     return source, header
 
 
+def is_free_name(name: str) -> bool:
+    """Whether ``name`` is an identifier that C and the generated file leave free."""
+    return bool(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name)) and not RESERVED.fullmatch(name)
+
+
 def check_name(name: str) -> None:
-    """Raise ScratchmlError unless ``name`` is an identifier that C and the file leave free."""
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or RESERVED.fullmatch(name):
+    """Raise ScratchmlError unless ``is_free_name``."""
+    if not is_free_name(name):
         raise ScratchmlError(
             f"{name!r} cannot name a C variable: use letters, digits and underscores, "
             "no word of C or C++ and nothing that begins with sml, layer1, int or std"
@@ -66,8 +73,8 @@ def check_name(name: str) -> None:
 def flash_bytes(model: QuantizedMLP) -> int:
     """Bytes of constant data that the model takes in flash on a 32-bit CPU, engine apart.
 
-    Weights, a 4-byte bias, a 4-byte multiplier and a 1-byte shift an output, the sigmoid's table,
-    and the structs; each array starts on a multiple of 4, as ARM's compilers place them.
+    Weights, a 4-byte bias, a 4-byte multiplier and a 1-byte shift an output, the tables, and the
+    structs; each array starts on a multiple of 4, as ARM's compilers place them.
     """
     arrays = [
         size
@@ -77,8 +84,9 @@ def flash_bytes(model: QuantizedMLP) -> int:
     arrays += [SIZEOF["sml_dense"] * len(model.layers), SIZEOF["sml_model"]]
     if model.features is not None:
         arrays.append(SIZEOF["sml_feature"] * len(model.features.mean))
-    if model.logistic:
-        arrays += [256, SIZEOF["sml_head"]]
+    arrays += [256 for layer in model.layers if layer.table is not None]
+    if model.softmax:
+        arrays += [4 * 256, SIZEOF["sml_head"]]
     return sum(-(-size // 4) * 4 for size in arrays)
 
 
@@ -113,7 +121,7 @@ extern "C" {{
 #define {upper}_INPUTS {model.inputs}
 #define {upper}_OUTPUTS {model.outputs}
 #define {upper}_MEMORY_BYTES {model.memory_bytes}
-{_threshold_define(model, upper)}
+{_output_defines(model, upper)}
 extern const sml_model {name};
 
 #ifdef SML_SELF_TEST
@@ -139,20 +147,17 @@ def source_text(model: QuantizedMLP, name: str) -> str:
     parts.append(f"static const sml_dense layers[{len(layers)}] = {{\n{structs},\n}};\n")
     if model.features is not None and model.scaler is not None:
         parts.append(_features(model.features, model.scaler))
-    if model.logistic_table is not None:
-        parts.append(
-            "/* The sigmoid of logit code i - 128, as code = 256 * probability - 128. */\n"
-            + _array("int8_t", "sigmoid_table", model.logistic_table)
-            + "\nstatic const sml_head sigmoid = {.apply = sml_head_table, "
-            + ".table = sigmoid_table};\n"
-        )
+    if model.softmax:
+        parts.append(_softmax(model.softmax))
     parts.append(_model_struct(model, name))
     parts.append(_golden(model, name))
     return "\n".join(parts)
 
 
 def _title(model: QuantizedMLP, name: str) -> str:
-    shape = "-".join(map(str, model.sizes)) + (", sigmoid" if model.logistic else "")
+    shape = "-".join(map(str, model.sizes)) + (
+        "" if model.output == "linear" else f", {model.output}"
+    )
     origin = [
         f"{label} {model.metadata[key]}"
         for key, label in (("data", "trained on data with SHA-256"), ("seed", "seed"))
@@ -164,30 +169,44 @@ def _title(model: QuantizedMLP, name: str) -> str:
     return "/* " + "\n * ".join(lines) + " */"
 
 
-def _threshold_define(model: QuantizedMLP, upper: str) -> str:
-    if not model.logistic:
-        return ""
-    return f"""
-/* Positive (snow) when output[0] >= this code, a probability of {model.threshold:g}. */
+def _output_defines(model: QuantizedMLP, upper: str) -> str:
+    """What the output codes mean, for the caller."""
+    quantization = model.output_quantization
+    text = f"""
+/* output[i] stands for OUTPUT_SCALE * (output[i] - OUTPUT_ZERO_POINT). */
+#define {upper}_OUTPUT_SCALE {quantization.scale:.9g}f
+#define {upper}_OUTPUT_ZERO_POINT ({quantization.zero_point})
+"""
+    if model.output == "sigmoid" and model.outputs == 1:
+        yes = f" ({_comment_safe(model.classes[1])})" if model.classes else ""
+        text += f"""
+/* Positive{yes} when output[0] >= this code, a probability of {model.threshold:g}. */
 #define {upper}_THRESHOLD ({model.decision_threshold})
 """
+    elif model.output == "softmax":
+        names = _comment_safe(", ".join(model.classes))
+        listed = f" Classes, in order:\n{textwrap.fill(names, 96)}" if names else ""
+        text += f"\n/* The greatest output is the most likely class.{listed} */\n"
+    return text
 
 
 def _layer_arrays(number: int, layer: QuantizedDense) -> str:
     outputs, inputs = layer.weights.shape
-    kind = "ReLU" if layer.relu else "linear"
+    arrays = [
+        _array("int8_t", f"layer{number}_weights", layer.weights),
+        _array("int32_t", f"layer{number}_bias", layer.folded_bias),
+        _array("int32_t", f"layer{number}_multiplier", layer.multiplier),
+        _array("int8_t", f"layer{number}_shift", layer.shift),
+    ]
+    if layer.table is not None:
+        kinds = ", ".join(function.kind for function in layer.following)
+        arrays.append(f"/* What follows code i - 128: {kinds}. */")
+        arrays.append(_array("int8_t", f"layer{number}_table", layer.table))
     return (
-        f"/* Layer {number}: {inputs} -> {outputs}, {kind}. "
+        f"/* Layer {number}: {inputs} -> {outputs}, {layer.activation}. "
         f"Input = {layer.source.scale:.6g} * (code - ({layer.source.zero_point})), "
         f"output = {layer.target.scale:.6g} * (code - ({layer.target.zero_point})). */\n"
-        + "\n".join(
-            [
-                _array("int8_t", f"layer{number}_weights", layer.weights),
-                _array("int32_t", f"layer{number}_bias", layer.folded_bias),
-                _array("int32_t", f"layer{number}_multiplier", layer.multiplier),
-                _array("int8_t", f"layer{number}_shift", layer.shift),
-            ]
-        )
+        + "\n".join(arrays)
         + "\n"
     )
 
@@ -205,7 +224,16 @@ def _layer_struct(number: int, layer: QuantizedDense) -> str:
         .zero_point = {layer.target.zero_point},
         .act_min = {layer.act_min},
         .act_max = {layer.act_max},
+        .table = {"NULL" if layer.table is None else f"layer{number}_table"},
     }}"""
+
+
+def _softmax(softmax: Softmax) -> str:
+    return (
+        "/* exp(-d) for logits d codes below the greatest, Q0.31. */\n"
+        + _array("int32_t", "softmax_table", softmax.table)
+        + "\nstatic const sml_head softmax = {.apply = sml_softmax, .table = softmax_table};\n"
+    )
 
 
 def _features(features: Features, scaler: Scaler) -> str:
@@ -235,7 +263,7 @@ const sml_model {name} = {{
     .memory_bytes = {name.upper()}_MEMORY_BYTES,
     .layers = layers,
     .features = {pointer},
-    .head = {"&sigmoid" if model.logistic else "NULL"},
+    .head = {"&softmax" if model.softmax else "NULL"},
 }};
 """
 

@@ -75,6 +75,11 @@ def prepare_input(
     return np.clip(code, -128, 127).astype(np.int8)
 
 
+def look_up(x: Int8, table: Int8) -> Int8:
+    """A function of one code, as a table of 256 indexed by ``code + 128``; same shape as ``x``."""
+    return table[x.astype(np.intp) + 128]
+
+
 def logistic_table(zero_point: int, multiplier: int, shift: int) -> Int8:
     """The sigmoid of every int8 code, ``[256]``, indexed by ``code + 128``.
 
@@ -92,9 +97,36 @@ def logistic_table(zero_point: int, multiplier: int, shift: int) -> Int8:
     return code.astype(np.int8)
 
 
+def exp_table(multiplier: int, shift: int) -> Ints:
+    """``exp(-d)`` in Q0.31 for differences of ``d`` codes, ``[256]``.
+
+    ``multiplier`` and ``shift`` turn codes into Q5.26; ``shift`` is 0 or more. Beyond 31, near the
+    end of Q5.26, the result is 0.
+    """
+    d = np.arange(256)
+    inside = d <= (31 << 26) >> shift
+    q5_26 = rounding_high_multiply(np.where(inside, -d, 0) << shift, multiplier)
+    return np.where(inside, _exp_on_negative(q5_26, integer_bits=5), 0)
+
+
+def softmax(x: Int8, table: npt.NDArray[np.int32]) -> Int8:
+    """``x[n, classes]`` to probabilities of scale 1/256 and zero point -128, same shape.
+
+    ``table`` is ``exp_table``'s. With at most 511 classes the sum has 12 integer bits (Q12.19) and
+    at least 4 leading zeros.
+    """
+    exponentials = table[x.max(axis=1, keepdims=True).astype(np.intp) - x].astype(np.int64)
+    total = rounding_shift_right(exponentials, 12).sum(axis=1, keepdims=True)
+    zeros = (total < 1 << np.arange(32)).sum(axis=1, keepdims=True)  # leading ones, of 32 bits
+    reciprocal = one_over_one_plus((total << zeros) - 2**31)  # Q0.31, of the normalized sum
+    product = rounding_high_multiply(reciprocal, exponentials)
+    code = rounding_shift_right(product, 35 - zeros) - 128
+    return np.minimum(code, 127).astype(np.int8)
+
+
 def _logistic(a: Ints) -> Ints:
     """``1 / (1 + exp(-a))``, Q4.27 to Q0.31."""
-    positive = _one_over_one_plus(_exp_on_negative(-np.abs(a)))
+    positive = one_over_one_plus(_exp_on_negative(-np.abs(a)))
     result = np.where(a > 0, positive, INT32_MAX - positive)
     return np.where(a == 0, 2**30, result)
 
@@ -129,7 +161,7 @@ def _exp_on_last_quarter(a: Ints) -> Ints:
     return np.asarray(exp_minus_eighth + rounding_high_multiply(x + tail, exp_minus_eighth))
 
 
-def _one_over_one_plus(a: Ints) -> Ints:
+def one_over_one_plus(a: Ints) -> Ints:
     """``1 / (1 + a)`` for ``0 <= a <= 1``, Q0.31: three Newton steps from 48/17 - 32/17 d."""
     half_denominator = (a + INT32_MAX + 1) >> 1
     x = 1515870810 + rounding_high_multiply(half_denominator, -1010580540)  # Q2.29

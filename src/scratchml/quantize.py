@@ -12,58 +12,69 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from scratchml.dataset import Rows
+from scratchml.affine import PROBABILITY, Quantization, nearest, round_half_away
+from scratchml.calibrate import observe, observed_range
 from scratchml.errors import ScratchmlError
+from scratchml.layers import Elementwise, QuantizedDense, Softmax
 from scratchml.mlp import MLP, Floats
-from scratchml.quantized import Quantization, QuantizedDense, QuantizedMLP, round_half_away
+from scratchml.quantized import QuantizedMLP
+from scratchml.rows import Rows
 
 #: The largest code that the converter plans for a bias.
 BIAS_MAX = 2**30 - 1
 
 
 def quantize(
-    net: MLP, calibration: Rows | Floats, *, metadata: Mapping[str, Any] | None = None
+    net: MLP,
+    calibration: Rows | Floats,
+    *,
+    percentile: float = 100.0,
+    metadata: Mapping[str, Any] | None = None,
 ) -> QuantizedMLP:
     """Quantize a trained network, with ranges as seen on calibration rows.
 
     Args:
         calibration: training rows, whose scaler the model takes over; or plain inputs
             ``[n, inputs]``, for a model that takes int8 codes only.
+        percentile: 100 for ranges from the least to the greatest value seen, as TFLiteConverter
+            chooses them; 99.9 leaves a thousandth out at either end, so that outliers do not
+            make the steps between codes coarse for all other values.
         metadata: JSON values to store with the model.
 
     Raises:
-        ScratchmlError: no calibration rows, weights or inputs that are not finite, or a layer
-            whose accumulator could overflow.
+        ScratchmlError: no calibration rows, weights or inputs that are not finite, a percentile
+            outside (50, 100], or a layer whose accumulator could overflow.
     """
     scaler = calibration.scaler if isinstance(calibration, Rows) else None
-    x = calibration.x if isinstance(calibration, Rows) else calibration
-    if len(x) == 0:
-        raise ScratchmlError("there are no calibration rows: they set the ranges of the int8 codes")
-    if not np.isfinite(net.parameters).all() or not np.isfinite(x).all():
-        raise ScratchmlError("the weights or the calibration rows hold NaN or infinity")
-    # one thread: the same sums whatever the machine is doing
-    with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
-        activations = [x, *net.activations(x)]
-    ranges = [activation_quantization(float(a.min()), float(a.max())) for a in activations]
-    last = len(net.weights) - 1
-    layers = tuple(
-        quantize_dense(w, ranges[i], ranges[i + 1], relu=i < last, name=f"layer {i + 1}")
-        for i, w in enumerate(net.weights)
-    )
+    tensors = observe(net, calibration.x if isinstance(calibration, Rows) else calibration)
+    ranges = [activation_quantization(*observed_range(t, percentile)) for t in tensors]
     try:
-        return QuantizedMLP(
-            layers, net.output == "sigmoid", scaler, net.threshold, dict(metadata or {})
-        )
+        layers = _layers(net, ranges)
+        softmax = Softmax(layers[-1].output) if net.output == "softmax" else None
+        return QuantizedMLP(layers, softmax, scaler, net.threshold, dict(metadata or {}))
     except ScratchmlError as error:
-        dead = [i for i, a in enumerate(activations[1:-1], start=1) if not a.any()]
+        dead = [i for i, a in enumerate(tensors[1:-1], start=1) if not a.any()]
         if not dead:
             raise
         raise ScratchmlError(
             f"no calibration row activates layer {dead[0]}: train again, with another seed or a "
             f"lower learning rate ({error})"
         ) from None
+
+
+def _layers(net: MLP, ranges: list[Quantization]) -> tuple[QuantizedDense, ...]:
+    """Every layer; ``ranges`` are those of the input and of each layer's output (or its sums)."""
+    layers: list[QuantizedDense] = []
+    activations = (*net.hidden, "sigmoid" if net.output == "sigmoid" else "linear")
+    for w, activation, target in zip(net.weights, activations, ranges[1:], strict=True):
+        source, name = layers[-1].output if layers else ranges[0], f"layer {len(layers) + 1}"
+        if activation == "sigmoid":  # an operator of its own, whose output has a fixed scale
+            sigmoid = Elementwise("logistic", target, PROBABILITY)
+            layers.append(quantize_dense(w, source, target, following=(sigmoid,), name=name))
+        else:
+            layers.append(quantize_dense(w, source, target, activation=activation, name=name))
+    return tuple(layers)
 
 
 def activation_quantization(low: float, high: float) -> Quantization:
@@ -86,7 +97,13 @@ def activation_quantization(low: float, high: float) -> Quantization:
 
 
 def quantize_dense(
-    w: Floats, source: Quantization, target: Quantization, *, relu: bool, name: str = "layer"
+    w: Floats,
+    source: Quantization,
+    target: Quantization,
+    *,
+    activation: str = "linear",
+    following: tuple[Elementwise, ...] = (),
+    name: str = "layer",
 ) -> QuantizedDense:
     """Quantize ``w[outputs, inputs + 1]``, whose last column is the bias.
 
@@ -109,15 +126,12 @@ def quantize_dense(
         close = abs(old / np.float32(127) - scales[0]) <= 1e-3 and old > 0
         codes = weights * (np.float32(127) / old) if close else weights / scales.astype(np.float64)
     return QuantizedDense(
-        np.clip(_round_half_away(codes), -127, 127).astype(np.int8),
+        np.clip(nearest(codes), -127, 127).astype(np.int8),
         scales,
-        _round_half_away(bias * (one / bias_scales)).astype(np.int32),
+        nearest(bias * (one / bias_scales)).astype(np.int32),
         source,
         target,
-        relu,
+        activation,
+        following,
         name,
     )
-
-
-def _round_half_away(values: Floats) -> Floats:
-    return np.copysign(np.floor(np.abs(values) + 0.5), values)

@@ -1,15 +1,15 @@
-"""The int8 perceptron: the numbers of its ``.tflite`` file, and the integers derived from them.
+"""The int8 perceptron: layers, what its numbers mean, and how it is run in numpy integers.
 
-``real = scale * (code - zero_point)``. ``quantize`` makes such a model from a float network and
-``tflite`` reads one from a file; ``integer`` says what its layers compute.
+``quantize`` makes such a model from a float network and ``tflite`` reads one from a file;
+``layers`` holds the integers and ``integer`` says what is computed with them.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -18,175 +18,28 @@ import numpy as np
 import numpy.typing as npt
 
 from scratchml import integer
-from scratchml.dataset import Rows, Scaler
+from scratchml.affine import PROBABILITY, Quantization
 from scratchml.errors import ScratchmlError
 from scratchml.evaluate import threshold_code
+from scratchml.features import Features
 from scratchml.files import atomic_write
+from scratchml.layers import MAX_CLASSES, QuantizedDense, Softmax
+from scratchml.rows import Rows, Scaler
 
 Int8 = npt.NDArray[np.int8]
-Int64 = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Quantization:
-    """What the codes of an activation stand for: ``real = scale * (code - zero_point)``."""
-
-    scale: float  # a float32 value
-    zero_point: int
-
-
-#: Every probability, by convention: code -128 is 0 and 127 is 255/256.
-PROBABILITY = Quantization(1 / 256, -128)
 
 #: Units of a layer, and layers of a model: the engine counts both in 16 bits.
 MAX_UNITS = 2**16 - 1
 
 
 @dataclass(frozen=True, eq=False)
-class QuantizedDense:
-    """One fully connected layer as the ``.tflite`` file has it, and the integers derived from it.
-
-    Attributes:
-        weights: ``[outputs, inputs]``; ``weight_scales``: float32 ``[outputs]``.
-        bias: ``[outputs]``, in units of ``source.scale * weight_scales``.
-        source, target: quantization of the layer's input and output.
-        relu: whether the output is clamped at zero.
-    """
-
-    weights: Int8
-    weight_scales: npt.NDArray[np.float32]
-    bias: npt.NDArray[np.int32]
-    source: Quantization
-    target: Quantization
-    relu: bool
-    name: str = "layer"
-
-    @cached_property
-    def _constants(self) -> tuple[Int64, Int64, Int64]:
-        """Folded bias, multiplier and shift, ``[outputs]`` each."""
-        factors = self.source.scale * self.weight_scales.astype(np.float64) / self.target.scale
-        pairs = [quantize_multiplier(float(factor)) for factor in factors]
-        multiplier, shift = np.array(pairs, np.int64).T.copy()
-        sums = self.weights.sum(axis=1, dtype=np.int64)
-        bias = self.bias - self.source.zero_point * sums
-        # A row of zeros has a constant output. Its bias may be as large as 2^30, so it is replaced
-        # by its result, which a factor of exactly 1 (2^30 / 2^31 * 2^1) leaves as it is. A result
-        # that does not fit in 32 bits stays as it is, for check_accumulators to refuse.
-        fits = (shift <= 30) & (np.abs(bias) << np.clip(shift, 0, 30) < 2**31)
-        zero = ~self.weights.any(axis=1) & fits
-        bias[zero] = integer.requantize(bias[zero], multiplier[zero], shift[zero])
-        multiplier[zero], shift[zero] = 2**30, 1
-        return bias, multiplier, shift
-
-    @property
-    def folded_bias(self) -> npt.NDArray[np.int32]:
-        """The bias less the input's zero point times the sum of the row's weights."""
-        return self._constants[0].astype(np.int32)
-
-    @property
-    def multiplier(self) -> npt.NDArray[np.int32]:
-        return self._constants[1].astype(np.int32)
-
-    @property
-    def shift(self) -> npt.NDArray[np.int8]:
-        return self._constants[2].astype(np.int8)
-
-    @property
-    def act_min(self) -> int:
-        return max(-128, self.target.zero_point) if self.relu else -128
-
-    @property
-    def act_max(self) -> int:
-        return 127
-
-    def check_accumulators(self) -> None:
-        """Prove that no int8 input can overflow: ``(|bias| + 128 sum|w|) << shift < 2^31 - 128``.
-
-        The 128 are for the zero point, which is added to a result that may be as large.
-
-        Raises:
-            ScratchmlError: it cannot be proved.
-        """
-        bias, _, shift = self._constants
-        reach = np.abs(bias) + 128 * np.abs(self.weights.astype(np.int64)).sum(axis=1)
-        # in exact Python integers: a shift may be as large as 1024
-        for channel, (bound, left) in enumerate(zip(reach.tolist(), shift.tolist(), strict=True)):
-            if left > 30 or bound << max(left, 0) >= 2**31 - 128:
-                raise ScratchmlError(
-                    f"{self.name}, output {channel}: its accumulator can leave 32 bits "
-                    f"(up to {bound} << {max(left, 0)}), so no exact C can be exported"
-                )
-
-    def run(self, x: Int8) -> Int8:
-        """``x[n, inputs]`` to ``[n, outputs]``."""
-        return integer.dense(
-            x,
-            self.weights,
-            self.folded_bias,
-            self.multiplier,
-            self.shift,
-            self.target.zero_point,
-            self.act_min,
-            self.act_max,
-        )
-
-
-@dataclass(frozen=True)
-class Features:
-    """The scaler in integers: what ``sml_prepare_input`` needs, a value for each channel."""
-
-    mean: npt.NDArray[np.int32]
-    low: npt.NDArray[np.int32]
-    high: npt.NDArray[np.int32]
-    multiplier: npt.NDArray[np.int32]
-    shift: npt.NDArray[np.int8]
-
-    @classmethod
-    def of(cls, scaler: Scaler, target: Quantization) -> Features:
-        """``code = (counts - mean) / (resolution * std * scale) + zero_point``.
-
-        Counts are clamped to where the code has long saturated, so that nothing overflows.
-
-        Raises:
-            ScratchmlError: a channel's counts do not fit in 31 bits.
-        """
-        columns = []
-        for name, resolution, mean, std in zip(
-            scaler.names, scaler.resolution, scaler.mean, scaler.std, strict=True
-        ):
-            step = min(resolution, 2**31) * std * target.scale  # counts a code
-            if (
-                not resolution < 2**31
-                or not 2**-30 < step < 2**20
-                or not abs(mean * resolution) < 2**29
-            ):
-                raise ScratchmlError(f"{name}: {resolution} counts a unit do not fit in 31 bits")
-            factor, center = 1 / step, round_half_away(mean * resolution)
-            reach = math.ceil(257 * step)  # codes span 255, zero point included
-            columns.append((center, center - reach, center + reach, *quantize_multiplier(factor)))
-        mean_, low, high, multiplier, shift = np.array(columns, np.int32).T.copy()
-        return cls(mean_, low, high, multiplier, shift.astype(np.int8))
-
-    def tiled(self, inputs: int) -> Features:
-        """A value for each of ``inputs`` inputs, which are whole windows of the channels."""
-        windows = inputs // len(self.mean)
-        return Features(
-            np.tile(self.mean, windows),
-            np.tile(self.low, windows),
-            np.tile(self.high, windows),
-            np.tile(self.multiplier, windows),
-            np.tile(self.shift, windows),
-        )
-
-
-@dataclass(frozen=True, eq=False)
 class QuantizedMLP:
-    """An int8 perceptron: layers, an optional sigmoid, and what its numbers mean.
+    """An int8 perceptron: layers, perhaps a softmax, and what its numbers mean.
 
     Attributes:
-        layers: one or more; ``logistic``: whether a sigmoid follows the last one.
+        layers: one or more; ``softmax``: what follows the last one, or ``None``.
         scaler: of the sensor counts, or ``None`` for a model that takes int8 codes only.
-        threshold: probabilities from here on count as positive.
+        threshold: probabilities from here on count as positive, if the output is one sigmoid.
         metadata: JSON values that travel with the model (recipe, seed, fingerprint).
 
     Raises:
@@ -195,7 +48,7 @@ class QuantizedMLP:
     """
 
     layers: tuple[QuantizedDense, ...]
-    logistic: bool = False
+    softmax: Softmax | None = None
     scaler: Scaler | None = None
     threshold: float = 0.5
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -207,12 +60,17 @@ class QuantizedMLP:
             )
         if max(self.sizes) > MAX_UNITS or min(self.sizes) < 1:
             raise ScratchmlError(f"a layer has 1 to {MAX_UNITS} units, not those of {self.sizes}")
-        for above, below in zip(self.layers, self.layers[1:], strict=False):
+        for above, below in pairwise(self.layers):
             if below.weights.shape[1] != above.weights.shape[0]:
                 raise ScratchmlError(
                     f"{below.name} takes {below.weights.shape[1]} inputs, "
                     f"but the layer before it has {above.weights.shape[0]} outputs"
                 )
+        if self.softmax and self.outputs > MAX_CLASSES:
+            raise ScratchmlError(
+                f"a softmax of {self.outputs} classes: TensorFlow Lite Micro's arithmetic holds "
+                f"for {MAX_CLASSES} at most"
+            )
         if self.scaler and self.inputs % len(self.scaler.names):
             raise ScratchmlError(
                 f"{self.inputs} inputs are not whole windows of {len(self.scaler.names)} channels"
@@ -222,7 +80,7 @@ class QuantizedMLP:
             raise ScratchmlError("metadata named features or threshold: these are the model's own")
         for layer in self.layers:
             layer.check_accumulators()
-        _ = self.features, self.logistic_table  # what cannot be computed is refused now
+        _ = self.features  # what cannot be computed is refused now
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -238,6 +96,28 @@ class QuantizedMLP:
         return int(self.layers[-1].weights.shape[0])
 
     @property
+    def output(self) -> str:
+        """What the outputs are: ``sigmoid``, ``softmax`` or ``linear``, as in ``mlp.OUTPUTS``."""
+        if self.softmax:
+            return "softmax"
+        following = self.layers[-1].following
+        return "sigmoid" if following and following[-1].kind == "logistic" else "linear"
+
+    @property
+    def output_quantization(self) -> Quantization:
+        """What an output code stands for."""
+        return PROBABILITY if self.softmax else self.layers[-1].output
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, as the metadata has them; empty if it does not, or not enough."""
+        names = self.metadata.get("classes")
+        wanted = {"sigmoid": 2, "softmax": self.outputs}.get(self.output)
+        if not isinstance(names, (list, tuple)) or len(names) != wanted:
+            return ()
+        return tuple(map(str, names))
+
+    @property
     def decision_threshold(self) -> int:
         """The threshold as an int8 code: positive from this output code on."""
         return threshold_code(self.threshold)
@@ -251,17 +131,6 @@ class QuantizedMLP:
     def features(self) -> Features | None:
         """The scaler in integers, or ``None``."""
         return Features.of(self.scaler, self.layers[0].source) if self.scaler else None
-
-    @cached_property
-    def logistic_table(self) -> Int8 | None:
-        """``[256]``: the output code for logit code ``i - 128``; ``None`` without a sigmoid."""
-        if not self.logistic:
-            return None
-        target = self.layers[-1].target
-        multiplier, shift = quantize_multiplier(target.scale * 2**27)
-        if not 0 <= shift <= 62:  # beyond it TensorFlow Lite Micro's own arithmetic is undefined
-            raise ScratchmlError(f"a sigmoid cannot follow logits of scale {target.scale:g}")
-        return integer.logistic_table(target.zero_point, multiplier, shift)
 
     def prepare_input(self, counts: npt.ArrayLike) -> Int8:
         """Sensor counts ``[n, inputs]`` to int8 rows, by the same integers as on the board.
@@ -284,12 +153,26 @@ class QuantizedMLP:
         codes = self.check_rows(x, np.int8)
         for layer in self.layers:
             codes = layer.run(codes)
-        table = self.logistic_table
-        return codes if table is None else table[codes.astype(np.intp) + 128]
+        return self.softmax.run(codes) if self.softmax else codes
 
     def decision_scores(self, rows: Rows) -> Int8:
-        """The output code for each row ``[n]``, from its sensor counts."""
+        """The first output's code for each row ``[n]``, from its sensor counts."""
         return self.run(self.prepare_input(rows.counts))[:, 0]
+
+    def predictions(self, rows: Rows) -> npt.NDArray[np.float32]:
+        """Real outputs ``[n, outputs]`` from sensor counts: what the output codes stand for."""
+        return self.output_quantization.real(self.run(self.prepare_input(rows.counts)))
+
+    def decide(self, codes: Int8) -> npt.NDArray[Any] | None:
+        """What output codes ``[n, outputs]`` decide, ``[n]``; ``None`` if they decide nothing.
+
+        The likeliest class of a softmax (the first of equal ones), yes or no of one sigmoid.
+        """
+        if self.output == "softmax":
+            return np.asarray(codes.argmax(axis=1))
+        if self.output == "sigmoid" and self.outputs == 1:
+            return np.asarray(codes[:, 0] >= self.decision_threshold)
+        return None
 
     def check_rows(self, rows: npt.ArrayLike, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """``rows`` as ``dtype[n, inputs]``, contiguous; values that would not fit are refused."""
@@ -325,20 +208,3 @@ class QuantizedMLP:
             return tflite.from_bytes(Path(path).read_bytes())
         except ScratchmlError as error:
             raise ScratchmlError(f"{path}: {error}") from None
-
-
-def quantize_multiplier(factor: float) -> tuple[int, int]:
-    """``factor`` as ``multiplier / 2^31 * 2^shift`` with 31 bits of multiplier, or (0, 0).
-
-    A factor below 2^-32 counts as 0. Source: TensorFlow Lite Micro, ``QuantizeMultiplier``.
-    """
-    fraction, shift = math.frexp(factor)
-    multiplier = math.floor(fraction * 2**31 + 0.5)
-    if multiplier == 2**31:
-        multiplier, shift = 2**30, shift + 1
-    return (multiplier, shift) if shift >= -31 else (0, 0)
-
-
-def round_half_away(value: float) -> int:
-    """The nearest integer, ties away from zero: C's ``lround``, not Python's ``round``."""
-    return math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1)

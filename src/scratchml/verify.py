@@ -16,7 +16,8 @@ import numpy.typing as npt
 from scratchml import oracle
 from scratchml.engine import Engine
 from scratchml.export import export_c
-from scratchml.quantized import Features, QuantizedMLP
+from scratchml.features import Features
+from scratchml.quantized import QuantizedMLP
 
 Rows = npt.NDArray[Any]
 
@@ -50,6 +51,7 @@ def verify(
     random_rows: int = 100_000,
     seed: int = 0,
     c_source: Path | None = None,
+    file: bytes | None = None,
     use_oracle: bool = True,
 ) -> list[Comparison]:
     """Run every implementation on the same rows and compare all output bytes with numpy's.
@@ -58,6 +60,8 @@ def verify(
         counts: sensor counts of test rows, ``[n, inputs]``; ``None`` for a model without a scaler.
         random_rows: how many rows of random int8 codes (and of random counts) besides.
         c_source: the exported C to compile and run; by default the model is exported anew.
+        file: the ``.tflite`` file that the model was read from, for TensorFlow Lite Micro to run;
+            by default the model is written anew.
         use_oracle: whether TensorFlow Lite Micro takes part; it must be ``oracle.available()``.
 
     Raises:
@@ -81,7 +85,7 @@ def verify(
         _exported(model, c_source) as exported,
     ):
         joined = np.concatenate(list(sets.values()))
-        judged = other_core.submit(oracle.run, model, joined) if use_oracle else None
+        judged = other_core.submit(oracle.run, model, joined, file) if use_oracle else None
         expected = {name: model.run(rows) for name, rows in sets.items()}
         comparisons = [
             _compare(who, name, run, rows, expected[name])

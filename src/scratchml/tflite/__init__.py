@@ -5,7 +5,7 @@ and Netron open. What the format has no place for, such as the features' names a
 decision threshold, is JSON in a metadata buffer named ``scratchml``.
 """
 
-from scratchml.tflite.reader import from_bytes
+from scratchml.tflite.reader import File, from_bytes, read
 from scratchml.tflite.writer import to_bytes
 
-__all__ = ["from_bytes", "to_bytes"]
+__all__ = ["File", "from_bytes", "read", "to_bytes"]

@@ -3,175 +3,283 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from flatbuffers import number_types as N
-from flatbuffers.table import Table
 
-from scratchml.dataset import Scaler
+from scratchml.affine import PROBABILITY, Quantization
 from scratchml.errors import ScratchmlError
-from scratchml.quantized import PROBABILITY, Quantization, QuantizedDense, QuantizedMLP
+from scratchml.layers import Elementwise, QuantizedDense, Softmax
+from scratchml.quantized import MAX_UNITS, QuantizedMLP
+from scratchml.rows import Scaler
+from scratchml.tflite.flatbuffer import Node, Tables
 from scratchml.tflite.schema import (
     ACTIVATIONS,
-    FULLY_CONNECTED,
     IDENTIFIER,
-    LOGISTIC,
-    MAX_RANK,
+    MAX_OPERATORS,
     METADATA_NAME,
-    TENSOR_TYPES,
+    OPERATOR_VERSIONS,
+    operator_name,
 )
+from scratchml.tflite.tensor import Tensor
 
+SUPPORTED = (
+    "supported are FULLY_CONNECTED, RELU, RELU6, LOGISTIC and QUANTIZE after it, SOFTMAX at the "
+    "end, RESHAPE, and QUANTIZE and DEQUANTIZE at the edges"
+)
+#: Converters compute the shape for a RESHAPE with these where the batch is dynamic. The shape of
+#: its output is in the file all the same, so nobody needs their result.
+OF_SHAPES = {"SHAPE", "STRIDED_SLICE", "PACK"}
+READ = {*OPERATOR_VERSIONS, *OF_SHAPES, "RESHAPE", "DEQUANTIZE"}
 
-def from_bytes(data: bytes) -> QuantizedMLP:
-    """Read a file's contents; no offset, length or count in it is trusted.
+#: Weights and biases may be one buffer in several layers, but a small file is not to become a huge
+#: model: this many bytes of them may be there more than once.
+MAX_SHARED_BYTES = 2**24
 
-    Raises:
-        ScratchmlError: the file is damaged, or holds something other than int8 fully connected
-            layers (with or without ReLU) and a sigmoid at the end.
-    """
-    if data[4:8] != IDENTIFIER:
-        raise ScratchmlError("this is not a .tflite file")
-    root = _Node(data, 0).follow(0)
-    graphs = root.tables(2)
-    if len(graphs) != 1:
-        raise ScratchmlError(f"the file has {len(graphs)} subgraphs instead of 1")
-    graph, buffers = graphs[0], root.tables(4)
-    codes = [max(c.scalar(0, N.Int8Flags), c.scalar(3, N.Int32Flags)) for c in root.tables(1)]
-    tensors = [_Tensor.read(node, buffers) for node in graph.tables(0)]
-    metadata = _read_metadata(root, buffers)
-    ends = graph.numbers(1, "<i4"), graph.numbers(2, "<i4")
-    if len(ends[0]) != 1 or len(ends[1]) != 1:
-        raise ScratchmlError("the model must have one input and one output")
-
-    source, layers, logistic = int(ends[0][0]), [], False
-    written = {source}  # a tensor is written once: no circle, however many operators
-    for index, node in enumerate(graph.tables(3)):
-        code = _item(codes, node.scalar(0, N.Uint32Flags))
-        inputs, outputs = node.numbers(1, "<i4"), node.numbers(2, "<i4")
-        continues = len(outputs) == 1 and len(inputs) > 0 and inputs[0] == source
-        if not continues or int(outputs[0]) in written or logistic:
-            raise ScratchmlError(f"operator {index} does not continue one chain of layers")
-        source = int(outputs[0])
-        written.add(source)
-        if code == FULLY_CONNECTED:
-            if len(inputs) != 3 or inputs[2] < 0:
-                raise ScratchmlError(f"operator {index}: FULLY_CONNECTED needs weights and a bias")
-            operands = [_item(tensors, int(i)) for i in (*inputs, source)]
-            layers.append(_read_dense(index, node, operands))
-        elif code == LOGISTIC and layers:
-            logistic = True
-            if _item(tensors, source).quantization(index) != PROBABILITY:
-                raise ScratchmlError(f"operator {index}: a LOGISTIC output must be 1/256 and -128")
-        else:
-            raise ScratchmlError(
-                f"operator {index} (code {code}) is not supported: "
-                "scratchml runs FULLY_CONNECTED layers and a LOGISTIC after the last"
-            )
-    if not layers or source != ends[1][0]:
-        raise ScratchmlError("the operators do not lead from the input to the output")
-    return _with_metadata(tuple(layers), logistic, metadata)
+MAX_ENTRIES = 1024  # of metadata
 
 
 @dataclass(frozen=True)
-class _Tensor:
-    """A tensor as the file describes it; ``data`` is empty for an activation.
+class File:
+    """What is in a file: the model, and how the file's own edges differ from int8.
 
-    Arrays are views of the file: thousands of tensors that name one large buffer cost nothing.
+    Attributes:
+        input_type, output_type: ``INT8``, ``UINT8`` or ``FLOAT32``. The model itself takes and
+            gives int8 codes; other types are turned into them at the file's edges.
+        operators: the names of all operators, in their order.
     """
 
-    shape: tuple[int, ...]
-    type: int
-    data: npt.NDArray[np.uint8]
-    scales: npt.NDArray[np.float32]
-    zero_points: npt.NDArray[np.int64]
-    quantized_dimension: int
+    model: QuantizedMLP
+    input_type: str
+    output_type: str
+    operators: tuple[str, ...]
 
-    @classmethod
-    def read(cls, node: _Node, buffers: list[_Node]) -> _Tensor:
-        parameters = node.table(4)
-        buffer = _item(buffers, node.scalar(2, N.Uint32Flags))
-        dimensions = node.numbers(0, "<i4")
-        if len(dimensions) > MAX_RANK:
-            raise ScratchmlError(f"a tensor has {len(dimensions)} dimensions")
-        return cls(
-            tuple(dimensions.tolist()),
-            node.scalar(1, N.Int8Flags),
-            buffer.numbers(0, "u1"),
-            parameters.numbers(2, "<f4") if parameters else np.zeros(0, np.float32),
-            parameters.numbers(3, "<i8") if parameters else np.zeros(0, np.int64),
-            parameters.scalar(6, N.Int32Flags) if parameters else 0,
-        )
-
-    def quantization(self, index: int) -> Quantization:
-        """Of an int8 activation."""
-        is_int8 = self.type == TENSOR_TYPES[np.dtype("i1")]
-        if not is_int8 or len(self.scales) != 1 or len(self.zero_points) != 1:
-            raise ScratchmlError(
-                f"operator {index}: its input and output must be int8 tensors "
-                "with one scale and one zero point"
-            )
-        scale, zero_point = float(self.scales[0]), int(self.zero_points[0])
-        if not 0 < scale < np.inf or not -128 <= zero_point <= 127:
-            raise ScratchmlError(f"operator {index}: scale {scale:g}, zero point {zero_point}")
-        return Quantization(scale, zero_point)
-
-    def values(self, index: int, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-        """Of a constant, which must be of this type and shape and symmetric."""
-        kind = np.dtype(dtype)
-        if self.type != TENSOR_TYPES[kind] or self.shape != shape:
-            raise ScratchmlError(f"operator {index}: a constant is not {kind.name} {shape}")
-        if len(self.data) != kind.itemsize * int(np.prod(shape, dtype=object)):
-            raise ScratchmlError(f"operator {index}: a constant's buffer has the wrong length")
-        if self.zero_points.any() or self.quantized_dimension != 0:
-            raise ScratchmlError(
-                f"operator {index}: a constant's zero point is not 0, "
-                "or its scales do not run along the outputs"
-            )
-        return self.data.view(kind).reshape(shape)
+    @property
+    def notes(self) -> list[str]:
+        """Where TensorFlow Lite Micro, and so scratchml, computes what the author hardly meant."""
+        return [
+            f"after {layer.name} stands a RELU6 whose input and output have different scales: "
+            "TensorFlow Lite Micro clamps the codes and does not rescale them, LiteRT does"
+            for layer in self.model.layers
+            for function in layer.following
+            if function.kind == "relu6" and function.source != function.target
+        ]
 
 
-def _read_dense(index: int, node: _Node, operands: list[_Tensor]) -> QuantizedDense:
-    """A layer from its operator and its operands: input, weights, bias, output."""
-    source, weights, bias, target = operands
-    options = node.table(4)
-    activation = options.scalar(0, N.Int8Flags) if options else 0
-    if activation not in ACTIVATIONS:
-        raise ScratchmlError(f"operator {index}: fused activation {activation} is not supported")
-    if options and options.scalar(1, N.Int8Flags) != 0:
-        raise ScratchmlError(f"operator {index}: shuffled weights are not supported")
-    if len(weights.shape) != 2 or not 0 < min(weights.shape) <= max(weights.shape) < 2**16:
-        raise ScratchmlError(f"operator {index}: weights of shape {weights.shape}")
-    outputs, inputs = weights.shape
-    if source.shape != (1, inputs) or target.shape != (1, outputs):
+def from_bytes(data: bytes) -> QuantizedMLP:
+    """The model in a file's contents; see ``read``."""
+    return read(data).model
+
+
+def read(data: bytes) -> File:
+    """Read a file's contents.
+
+    Raises:
+        ScratchmlError: the file is damaged, or holds something other than an int8 perceptron.
+    """
+    if data[4:8] != IDENTIFIER:
+        raise ScratchmlError("this is not a .tflite file")
+    root = Node(data, 0).follow(0)
+    graphs = root.tables(2)
+    if len(graphs) != 1:
+        raise ScratchmlError(f"the file has {len(graphs)} subgraphs instead of 1")
+    graph, buffers, codes = graphs[0], root.tables(4), root.tables(1)
+    ends = graph.numbers(1, "<i4"), graph.numbers(2, "<i4")
+    if len(ends[0]) != 1 or len(ends[1]) != 1:
         raise ScratchmlError(
-            f"operator {index}: {inputs} inputs and {outputs} outputs in tensors of shape "
-            f"{source.shape} and {target.shape}"
+            f"the model has {len(ends[0])} inputs and {len(ends[1])} outputs: one of each is "
+            "supported"
         )
-    scales = weights.scales
-    if len(scales) not in (1, outputs) or not ((scales > 0) & np.isfinite(scales)).all():
-        raise ScratchmlError(
-            f"operator {index}: the weights' scales are not positive, one or {outputs}"
-        )
-    return QuantizedDense(
-        weights.values(index, "i1", weights.shape),
-        np.broadcast_to(scales, outputs).astype(np.float32),
-        bias.values(index, "<i4", (outputs,)).astype(np.int32),
-        source.quantization(index),
-        target.quantization(index),
-        ACTIVATIONS[activation],
-        f"operator {index}",
-    )
+    operators = graph.tables(3)
+    if len(operators) > MAX_OPERATORS:
+        raise ScratchmlError(f"the file has {len(operators)} operators: {MAX_OPERATORS} at most")
+
+    chain = _Chain(graph.tables(0), buffers, int(ends[0][0]), len(data) + MAX_SHARED_BYTES)
+    names = []
+    for index, node in enumerate(operators):
+        name = operator_name(_code(codes[node.scalar(0, N.Uint32Flags)]))
+        names.append(name)
+        try:
+            chain.append(name, node)
+        except ScratchmlError as error:
+            raise ScratchmlError(f"operator {index} ({name}): {error}") from None
+    if not chain.layers or int(ends[1][0]) not in chain.places:
+        raise ScratchmlError("the operators do not lead from the input to the output")
+    model = _with_metadata(tuple(chain.layers), chain.softmax, _read_metadata(root, buffers))
+    first, last = chain.tensor(int(ends[0][0])), chain.tensor(int(ends[1][0]))
+    return File(model, first.type_name, last.type_name, tuple(names))
 
 
-def _read_metadata(root: _Node, buffers: list[_Node]) -> dict[str, Any]:
-    for entry in root.tables(6):
-        if entry.numbers(0, "u1").tobytes() == METADATA_NAME.encode():
-            text = _item(buffers, entry.scalar(1, N.Uint32Flags)).numbers(0, "u1").tobytes()
+def _code(node: Node) -> int:
+    """8 bits in old files; 32 in new ones, where the old field says 127 if they are needed."""
+    return max(node.scalar(0, N.Int8Flags), node.scalar(3, N.Int32Flags))
+
+
+class _Chain:
+    """The operators read so far: each reads what the one before it has written."""
+
+    def __init__(self, tensors: Tables, buffers: Tables, place: int, max_bytes: int) -> None:
+        self.tensors, self.buffers = tensors, buffers
+        self.bytes_left = max_bytes  # that all weights and biases together may have
+        self.places = {place}  # of tensors with the codes at the chain's end; RESHAPE adds to them
+        self.written = {place}  # once each: no circle, however many operators
+        self.layers: list[QuantizedDense] = []
+        self.softmax: Softmax | None = None
+        self.ended = False
+
+    def tensor(self, index: int) -> Tensor:
+        return Tensor.read(self.tensors[index], self.buffers)
+
+    def append(self, name: str, node: Node) -> None:
+        if name not in READ:
+            raise ScratchmlError(f"it is not supported: {SUPPORTED}")
+        inputs, outputs = node.numbers(1, "<i4"), node.numbers(2, "<i4")
+        continues = len(inputs) > 0 and (int(inputs[0]) in self.places or name in OF_SHAPES)
+        if not continues or len(outputs) != 1 or int(outputs[0]) in self.written:
+            raise ScratchmlError(
+                "it does not continue one chain of layers: supported are operators that each read "
+                "what the one before has written"
+            )
+        source, target = self.tensor(int(inputs[0])), self.tensor(int(outputs[0]))
+        if len(target.data):
+            raise ScratchmlError("its output is a constant")
+        self.written.add(int(outputs[0]))
+        if name in OF_SHAPES and target.type_name == "INT32":
+            return
+        read = self._reader(name, source, target)
+        if read is None:
+            raise ScratchmlError(f"it is not supported here: {SUPPORTED}")
+        if name != "FULLY_CONNECTED" and source.elements != target.elements:
+            raise ScratchmlError(f"from shape {source.shape} to {target.shape}")
+        read(node, source, target)
+        self.places = (self.places if name == "RESHAPE" else set()) | {int(outputs[0])}
+
+    def _reader(
+        self, name: str, source: Tensor, target: Tensor
+    ) -> Callable[[Node, Tensor, Tensor], None] | None:
+        """What reads an operator of this name at this point of the chain, if anything does."""
+        if name == "RESHAPE":
+            return self._reshape
+        if self.ended:
+            return None
+        if name == "QUANTIZE" and source.type_name in ("FLOAT32", "UINT8"):
+            return None if self.layers else self._enter
+        if name == "DEQUANTIZE" or (name == "QUANTIZE" and target.type_name == "UINT8"):
+            fits = (name == "DEQUANTIZE") == (target.type_name == "FLOAT32")
+            return self._leave if self.layers and fits else None
+        if name == "FULLY_CONNECTED" and not self.softmax:
+            return self._dense
+        if name == "SOFTMAX" and self.layers and not self.softmax:
+            return self._softmax
+        if name in ("RELU", "RELU6", "LOGISTIC", "QUANTIZE") and self.layers and not self.softmax:
+            return lambda node, source, target: self._elementwise(name.lower(), source, target)
+        return None
+
+    def _reshape(self, node: Node, source: Tensor, target: Tensor) -> None:
+        """Nothing happens to the codes, whatever the shapes are, if there is one row of them."""
+        if not source.same_codes(target):
+            raise ScratchmlError("its input and output have different types or quantizations")
+
+    def _enter(self, node: Node, source: Tensor, target: Tensor) -> None:
+        """A row from outside becomes int8 codes; what a model is given is these."""
+        if source.type_name == "UINT8":
+            _check_shifted_by_128(source.quantization("UINT8"), target.quantization())
+        target.quantization()
+
+    def _leave(self, node: Node, source: Tensor, target: Tensor) -> None:
+        """Codes are handed to the outside as real numbers or as uint8."""
+        if target.type_name == "UINT8":
+            _check_shifted_by_128(target.quantization("UINT8"), source.quantization())
+        source.quantization()
+        self.ended = True
+
+    def _elementwise(self, kind: str, source: Tensor, target: Tensor) -> None:
+        function = Elementwise(kind, source.quantization(), target.quantization())
+        layer = self.layers[-1]
+        self.layers[-1] = replace(layer, following=(*layer.following, function))
+
+    def _softmax(self, node: Node, source: Tensor, target: Tensor) -> None:
+        # a softmax runs along the last dimension: the others must be ones
+        if source.shape[-1:] != (source.elements,):
+            raise ScratchmlError(f"of shape {source.shape}: one row at a time is supported")
+        if target.quantization() != PROBABILITY:
+            raise ScratchmlError("its output must have scale 1/256 and zero point -128")
+        options = node.table(4)
+        self.softmax = Softmax(source.quantization(), options.real(0) if options else 0.0)
+
+    def _dense(self, node: Node, source: Tensor, target: Tensor) -> None:
+        options = node.table(4)
+        code = options.scalar(0, N.Int8Flags) if options else 0
+        activations = [name for name, number in ACTIVATIONS.items() if number == code]
+        if not activations:
+            raise ScratchmlError(
+                f"fused activation {code}: supported are NONE, RELU, RELU6 and RELU_N1_TO_1"
+            )
+        if options and options.scalar(1, N.Int8Flags) != 0:
+            raise ScratchmlError("shuffled weights are not supported")
+        operands = node.numbers(1, "<i4")
+        if len(operands) not in (2, 3):
+            raise ScratchmlError(f"it has {len(operands)} operands: an input, weights and a bias")
+        activation_in, activation_out = source.quantization(), target.quantization()
+        weights = self.tensor(int(operands[1]))
+        bias = self.tensor(int(operands[2])) if len(operands) > 2 and operands[2] != -1 else None
+        if len(weights.shape) != 2 or not 0 < min(weights.shape) <= max(weights.shape) <= MAX_UNITS:
+            raise ScratchmlError(f"weights of shape {weights.shape}")
+        outputs, inputs = weights.shape
+        # the kernel takes all dimensions of its output but the last for rows
+        row = target.elements == outputs and target.shape[-1:] == (outputs,)
+        if source.elements != inputs or not row:
+            raise ScratchmlError(
+                f"{inputs} inputs and {outputs} outputs in tensors of shape {source.shape} and "
+                f"{target.shape}: one row at a time is supported (a batch of 1)"
+            )
+        self.bytes_left -= (inputs + 4) * outputs
+        if self.bytes_left < 0:
+            raise ScratchmlError("the layers share weights, and are too large together")
+        scales = weights.weight_scales(outputs)
+        layer = QuantizedDense(
+            weights.values("i1", inputs * outputs).reshape(outputs, inputs),
+            np.broadcast_to(scales, outputs).astype(np.float32),
+            bias.values("<i4", outputs).astype(np.int32) if bias else np.zeros(outputs, np.int32),
+            activation_in,
+            activation_out,
+            activations[0],
+            name=f"layer {len(self.layers) + 1}",
+        )
+        if bias and len(scales) == 1:
+            _check_bias_scale(layer, bias)
+        self.layers.append(layer)
+
+
+def _check_shifted_by_128(outside: Quantization, inside: Quantization) -> None:
+    """uint8 codes must be the int8 ones plus 128: then nothing is computed between them."""
+    if outside.scale != inside.scale or outside.zero_point != inside.zero_point + 128:
+        raise ScratchmlError("its uint8 codes are not the int8 ones plus 128")
+
+
+def _check_bias_scale(layer: QuantizedDense, bias: Tensor) -> None:
+    """TensorFlow Lite Micro refuses a layer with one scale whose bias has quite another."""
+    # which ignores a scale without a zero point
+    scale = float(bias.scales[0]) if len(bias.scales) and len(bias.zero_points) else 0.0
+    difference = abs(layer.source.scale * float(layer.weight_scales[0]) - scale)
+    if not difference / layer.target.scale <= 0.02:
+        raise ScratchmlError("the bias's scale is not that of the input times that of the weights")
+
+
+def _read_metadata(root: Node, buffers: Tables) -> dict[str, Any]:
+    entries = root.tables(6)
+    if len(entries) > MAX_ENTRIES:
+        raise ScratchmlError(f"the file has {len(entries)} metadata entries: {MAX_ENTRIES} at most")
+    for entry in entries:
+        name = entry.numbers(0, "u1")
+        if len(name) == len(METADATA_NAME) and name.tobytes() == METADATA_NAME.encode():
+            text = buffers[entry.scalar(1, N.Uint32Flags)].numbers(0, "u1").tobytes()
             try:
-                values = json.loads(text, parse_constant=_refuse_constant)
+                values = json.loads(text, parse_constant=_finite, parse_float=_finite)
             except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
                 values = None
             if not isinstance(values, dict):
@@ -180,85 +288,22 @@ def _read_metadata(root: _Node, buffers: list[_Node]) -> dict[str, Any]:
     return {}
 
 
-def _refuse_constant(name: str) -> None:
-    """NaN and Infinity, which Python's parser takes although JSON does not have them."""
-    raise ValueError(name)
+def _finite(text: str) -> float:
+    """Without NaN and Infinity, which Python's parser takes although JSON does not have them."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def _with_metadata(
-    layers: tuple[QuantizedDense, ...], logistic: bool, metadata: dict[str, Any]
+    layers: tuple[QuantizedDense, ...], softmax: Softmax | None, metadata: dict[str, Any]
 ) -> QuantizedMLP:
     features, threshold = metadata.pop("features", None), metadata.pop("threshold", 0.5)
     try:
         scaler = Scaler.from_dict(features) if features else None
-        return QuantizedMLP(layers, logistic, scaler, float(threshold), metadata)
+        return QuantizedMLP(layers, softmax, scaler, float(threshold), metadata)
     except ScratchmlError:
         raise
     except (TypeError, ValueError, OverflowError) as error:
         raise ScratchmlError(f"the metadata named scratchml is not usable ({error})") from None
-
-
-class _Node:
-    """A table of the file, read with every offset checked against the file's length.
-
-    A field that is absent reads as 0 or as empty, as the format says.
-    """
-
-    def __init__(self, data: bytes, position: int) -> None:
-        self.data = data
-        self.field = Table(data, position)
-
-    def scalar(self, slot: int, kind: Any) -> int:
-        place = self._place(slot)
-        return int(self._get(kind, place)) if place else 0
-
-    def table(self, slot: int) -> _Node | None:
-        place = self._place(slot)
-        return self.follow(place) if place else None
-
-    def tables(self, slot: int) -> list[_Node]:
-        start, length = self._vector(slot, 4)
-        return [self.follow(start + 4 * i) for i in range(length)]
-
-    def numbers(self, slot: int, dtype: str) -> npt.NDArray[Any]:
-        kind = np.dtype(dtype)
-        start, length = self._vector(slot, kind.itemsize)
-        return np.frombuffer(self.data, kind, length, start)
-
-    def follow(self, place: int) -> _Node:
-        """The table that the offset at ``place`` points to."""
-        target = place + int(self._get(N.UOffsetTFlags, place))
-        self._get(N.SOffsetTFlags, target)  # every table begins with one, so it lies in the file
-        return _Node(self.data, target)
-
-    def _vector(self, slot: int, item_size: int) -> tuple[int, int]:
-        """Start and length; the whole vector lies within the file."""
-        place = self._place(slot)
-        if not place:
-            return 0, 0
-        start = place + int(self._get(N.UOffsetTFlags, place))
-        length = int(self._get(N.UOffsetTFlags, start))
-        if start + 4 + length * item_size > len(self.data):
-            raise ScratchmlError("the .tflite file is damaged: a vector reaches past its end")
-        return start + 4, length
-
-    def _place(self, slot: int) -> int:
-        """Position of a field, or 0 where the table has none."""
-        position = self.field.Pos
-        vtable = position - int(self._get(N.SOffsetTFlags, position))
-        entry = 4 + 2 * slot
-        if entry + 2 > int(self._get(N.VOffsetTFlags, vtable)):
-            return 0
-        offset = int(self._get(N.VOffsetTFlags, vtable + entry))
-        return position + offset if offset else 0
-
-    def _get(self, kind: Any, place: int) -> Any:
-        if not 0 <= place <= len(self.data) - kind.bytewidth:
-            raise ScratchmlError("the .tflite file is damaged: an offset points outside of it")
-        return self.field.Get(kind, place)
-
-
-def _item(items: list[Any], index: int) -> Any:
-    if not 0 <= index < len(items):
-        raise ScratchmlError(f"the .tflite file is damaged: it has no item {index}")
-    return items[index]

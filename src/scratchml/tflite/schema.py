@@ -5,10 +5,55 @@ import numpy as np
 IDENTIFIER = b"TFL3"
 METADATA_NAME = "scratchml"
 
-FULLY_CONNECTED, LOGISTIC = 9, 14  # BuiltinOperator
-FULLY_CONNECTED_OPTIONS = 8  # BuiltinOptions
-OPERATOR_VERSIONS = {FULLY_CONNECTED: 4, LOGISTIC: 2}  # the first that know int8
-ACTIVATIONS = {0: False, 1: True}  # ActivationFunctionType NONE and RELU: is it a ReLU?
-TENSOR_TYPES = {np.dtype("<f4"): 0, np.dtype("<i4"): 2, np.dtype("i1"): 9}  # TensorType
+#: BuiltinOperator, the first 118 of them in their order: for names in messages.
+OPERATORS = """
+    ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE
+    EMBEDDING_LOOKUP FLOOR FULLY_CONNECTED HASHTABLE_LOOKUP L2_NORMALIZATION L2_POOL_2D
+    LOCAL_RESPONSE_NORMALIZATION LOGISTIC LSH_PROJECTION LSTM MAX_POOL_2D MUL RELU RELU_N1_TO_1
+    RELU6 RESHAPE RESIZE_BILINEAR RNN SOFTMAX SPACE_TO_DEPTH SVDF TANH CONCAT_EMBEDDINGS SKIP_GRAM
+    CALL CUSTOM EMBEDDING_LOOKUP_SPARSE PAD UNIDIRECTIONAL_SEQUENCE_RNN GATHER BATCH_TO_SPACE_ND
+    SPACE_TO_BATCH_ND TRANSPOSE MEAN SUB DIV SQUEEZE UNIDIRECTIONAL_SEQUENCE_LSTM STRIDED_SLICE
+    BIDIRECTIONAL_SEQUENCE_RNN EXP TOPK_V2 SPLIT LOG_SOFTMAX DELEGATE BIDIRECTIONAL_SEQUENCE_LSTM
+    CAST PRELU MAXIMUM ARG_MAX MINIMUM LESS NEG PADV2 GREATER GREATER_EQUAL LESS_EQUAL SELECT SLICE
+    SIN TRANSPOSE_CONV SPARSE_TO_DENSE TILE EXPAND_DIMS EQUAL NOT_EQUAL LOG SUM SQRT RSQRT SHAPE POW
+    ARG_MIN FAKE_QUANT REDUCE_PROD REDUCE_MAX PACK LOGICAL_OR ONE_HOT LOGICAL_AND LOGICAL_NOT UNPACK
+    REDUCE_MIN FLOOR_DIV REDUCE_ANY SQUARE ZEROS_LIKE FILL FLOOR_MOD RANGE RESIZE_NEAREST_NEIGHBOR
+    LEAKY_RELU SQUARED_DIFFERENCE MIRROR_PAD ABS SPLIT_V UNIQUE CEIL REVERSE_V2 ADD_N GATHER_ND COS
+    WHERE RANK ELU REVERSE_SEQUENCE MATRIX_DIAG QUANTIZE MATRIX_SET_DIAG ROUND HARD_SWISH
+""".split()
+
+#: Those that are written, with the first version that knows int8.
+OPERATOR_VERSIONS = {
+    "FULLY_CONNECTED": 4,
+    "LOGISTIC": 2,
+    "QUANTIZE": 2,
+    "RELU": 2,
+    "RELU6": 2,
+    "SOFTMAX": 2,
+}
+
+FULLY_CONNECTED_OPTIONS, SOFTMAX_OPTIONS = 8, 9  # BuiltinOptions
+
+#: ActivationFunctionType: what a dense layer clamps to, by its name in ``layers.ACTIVATIONS``.
+ACTIVATIONS = {"linear": 0, "relu": 1, "relu_n1_to_1": 2, "relu6": 3}
+
+#: TensorType, in its order: for names in messages.
+TYPES = """
+    FLOAT32 FLOAT16 INT32 UINT8 INT64 STRING BOOL INT16 COMPLEX64 INT8 FLOAT64 COMPLEX128 UINT64
+    RESOURCE VARIANT UINT32 UINT16 INT4
+""".split()
+TENSOR_TYPES = {np.dtype("<i4"): TYPES.index("INT32"), np.dtype("i1"): TYPES.index("INT8")}
+
 ALIGNMENT = 16  # of every buffer, as the schema asks
 MAX_RANK = 8  # of a tensor; what TensorFlow Lite's own kernels go up to
+MAX_OPERATORS = 1024  # of a model; what each of them costs to read is bounded by the file's length
+
+
+def operator_name(code: int) -> str:
+    """The name of a BuiltinOperator."""
+    return OPERATORS[code] if 0 <= code < len(OPERATORS) else f"number {code}"
+
+
+def type_name(code: int) -> str:
+    """The name of a TensorType."""
+    return TYPES[code] if 0 <= code < len(TYPES) else f"type {code}"

@@ -10,15 +10,18 @@ import flatbuffers
 import numpy as np
 import numpy.typing as npt
 
-from scratchml.quantized import PROBABILITY, Quantization, QuantizedDense, QuantizedMLP
+from scratchml.affine import PROBABILITY, Quantization
+from scratchml.layers import QuantizedDense
+from scratchml.quantized import QuantizedMLP
 from scratchml.tflite.schema import (
+    ACTIVATIONS,
     ALIGNMENT,
-    FULLY_CONNECTED,
     FULLY_CONNECTED_OPTIONS,
     IDENTIFIER,
-    LOGISTIC,
     METADATA_NAME,
     OPERATOR_VERSIONS,
+    OPERATORS,
+    SOFTMAX_OPTIONS,
     TENSOR_TYPES,
 )
 
@@ -26,21 +29,26 @@ from scratchml.tflite.schema import (
 def to_bytes(model: QuantizedMLP) -> bytes:
     """The file's contents; the same model gives the same bytes."""
     writer = _Writer()
-    source = writer.activation("input", model.inputs, model.layers[0].source)
-    operators, first = [], source
-    codes = [FULLY_CONNECTED, LOGISTIC] if model.logistic else [FULLY_CONNECTED]
+    first = tensor = writer.activation("input", model.inputs, model.layers[0].source)
     for number, layer in enumerate(model.layers, start=1):
-        inputs = [
-            source,
+        outputs = layer.weights.shape[0]
+        operands = [
+            tensor,
             writer.constant(f"layer{number}/weights", layer.weights, layer.weight_scales),
             writer.constant(f"layer{number}/bias", layer.bias, _bias_scales(layer)),
         ]
-        source = writer.activation(f"layer{number}", layer.weights.shape[0], layer.target)
-        operators.append(writer.operator(0, inputs, source, relu=layer.relu))
-    if model.logistic:
-        logits, source = source, writer.activation("probability", model.outputs, PROBABILITY)
-        operators.append(writer.operator(1, [logits], source))
-    return writer.finish(codes, operators, first, source, _metadata_json(model))
+        tensor = writer.activation(f"layer{number}", outputs, layer.target)
+        options = writer.table([(0, "Int8", ACTIVATIONS[layer.activation])])
+        writer.operator("FULLY_CONNECTED", operands, tensor, FULLY_CONNECTED_OPTIONS, options)
+        for function in layer.following:
+            source, name = tensor, f"layer{number}/{function.kind}"
+            tensor = writer.activation(name, outputs, function.target)
+            writer.operator(function.kind.upper(), [source], tensor)
+    if model.softmax:
+        logits, tensor = tensor, writer.activation("probability", model.outputs, PROBABILITY)
+        options = writer.table([(0, "Float32", model.softmax.beta)])
+        writer.operator("SOFTMAX", [logits], tensor, SOFTMAX_OPTIONS, options)
+    return writer.finish(first, tensor, _metadata_json(model))
 
 
 def _bias_scales(layer: QuantizedDense) -> npt.NDArray[np.float32]:
@@ -59,6 +67,8 @@ class _Writer:
     def __init__(self) -> None:
         self.builder = flatbuffers.Builder(1024)
         self.tensors: list[int] = []
+        self.operators: list[int] = []
+        self.names: list[str] = []  # of the kinds of operators, in order of appearance
         self.buffers = [self.table([])]  # buffer 0 stays empty: it stands for "no data"
 
     def table(self, fields: list[tuple[int, str, Any]]) -> int:
@@ -128,34 +138,34 @@ class _Writer:
         )
         return len(self.tensors) - 1
 
-    def operator(self, code: int, inputs: list[int], output: int, relu: bool | None = None) -> int:
-        """An operator; ``relu`` is given for a fully connected one."""
+    def operator(
+        self, name: str, inputs: list[int], output: int, options_type: int = 0, options: int = 0
+    ) -> None:
+        """Add an operator, with a table of options where it has one."""
+        if name not in self.names:
+            self.names.append(name)
         sources, targets = self.numbers(inputs, "<i4"), self.numbers([output], "<i4")
         fields = [
-            (0, "Uint32", code),
+            (0, "Uint32", self.names.index(name)),
             (1, "UOffsetTRelative", sources),
             (2, "UOffsetTRelative", targets),
         ]
-        if relu is not None:
-            options = self.table([(0, "Int8", int(relu))])
-            fields += [(3, "Uint8", FULLY_CONNECTED_OPTIONS), (4, "UOffsetTRelative", options)]
-        return self.table(fields)
+        if options:
+            fields += [(3, "Uint8", options_type), (4, "UOffsetTRelative", options)]
+        self.operators.append(self.table(fields))
 
-    def finish(
-        self, codes: list[int], operators: list[int], source: int, target: int, metadata: bytes
-    ) -> bytes:
+    def finish(self, source: int, target: int, metadata: bytes) -> bytes:
         """Metadata, operator codes, the one subgraph, the model."""
         metadata_buffer = self.buffer(metadata)
         name = self.builder.CreateString(METADATA_NAME)
         entry = self.table([(0, "UOffsetTRelative", name), (1, "Uint32", metadata_buffer)])
+        codes = [(OPERATORS.index(name), OPERATOR_VERSIONS[name]) for name in self.names]
         operator_codes = [
-            self.table(
-                [(0, "Int8", code), (2, "Int32", OPERATOR_VERSIONS[code]), (3, "Int32", code)]
-            )
-            for code in codes
+            self.table([(0, "Int8", code), (2, "Int32", version), (3, "Int32", code)])
+            for code, version in codes
         ]
         vectors = [self.offsets(self.tensors), self.numbers([source], "<i4")]
-        vectors += [self.numbers([target], "<i4"), self.offsets(operators)]
+        vectors += [self.numbers([target], "<i4"), self.offsets(self.operators)]
         graph = self.table([(i, "UOffsetTRelative", v) for i, v in enumerate(vectors)])
         description = self.builder.CreateString("scratchml")
         fields = {
