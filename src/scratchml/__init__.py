@@ -11,17 +11,20 @@ module that knows the one before it::
     scratchml.export_c(model, "build", name="snow_model")
 """
 
-from scratchml import weather
+from scratchml import digits, weather
 from scratchml.baselines import baselines
 from scratchml.checkpoint import Checkpoint
-from scratchml.dataset import Dataset, Recipe, Rows, Scaler, make_dataset
+from scratchml.dataset import Recipe, make_dataset
+from scratchml.digest import digest
 from scratchml.engine import Engine
 from scratchml.errors import ScratchmlError
 from scratchml.evaluate import Evaluation, choose_threshold, evaluate
 from scratchml.export import export_c
+from scratchml.importers import from_arrays, from_sklearn, from_torch
 from scratchml.mlp import MLP
 from scratchml.quantize import quantize
 from scratchml.quantized import QuantizedMLP
+from scratchml.rows import Dataset, Rows, Scaler
 from scratchml.train import History, train
 from scratchml.verify import verify
 
@@ -41,8 +44,13 @@ __all__ = [
     "ScratchmlError",
     "baselines",
     "choose_threshold",
+    "digest",
+    "digits",
     "evaluate",
     "export_c",
+    "from_arrays",
+    "from_sklearn",
+    "from_torch",
     "make_dataset",
     "quantize",
     "train",

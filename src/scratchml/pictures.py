@@ -6,15 +6,17 @@ Colours are two of the Okabe-Ito palette, which colour-blind readers can tell ap
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scratchml.dataset import Rows
-from scratchml.evaluate import Evaluation, precision_recall_curve
+from scratchml.evaluate import AnyEvaluation, Evaluation, precision_recall_curve
 from scratchml.mlp import MLP
+from scratchml.multiclass import ClassEvaluation
 from scratchml.quantized import QuantizedMLP
+from scratchml.rows import Dataset, Rows
 from scratchml.train import History
 
 if TYPE_CHECKING:
@@ -38,20 +40,28 @@ def draw_all(
     history: History,
     net: MLP,
     model: QuantizedMLP,
-    test: Rows,
-    evaluations: dict[str, Evaluation],
+    data: Dataset,
+    evaluations: Mapping[str, AnyEvaluation],
 ) -> None:
-    """Write ``history.png``, ``confusion.png`` and ``precision_recall.png`` into ``folder``."""
-    for name, figure in (
-        ("history", draw_history(history)),
-        ("confusion", draw_confusion(evaluations)),
-        ("precision_recall", draw_precision_recall(net, model, test, evaluations)),
-    ):
+    """Write ``history.png``, ``confusion.png`` and a third picture into ``folder``.
+
+    The third is ``precision_recall.png`` for a yes or no, ``mistakes.png`` for digits.
+    """
+    figures = {"history": draw_history(history, net.output)}
+    binary = {name: e for name, e in evaluations.items() if isinstance(e, Evaluation)}
+    if binary:
+        figures["confusion"] = draw_confusion(binary)
+        figures["precision_recall"] = draw_precision_recall(net, model, data.test, binary)
+    else:
+        several = {n: e for n, e in evaluations.items() if isinstance(e, ClassEvaluation)}
+        figures["confusion"] = draw_class_confusion(several, data.classes)
+        figures["mistakes"] = draw_mistakes(model, data)
+    for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=120, metadata=METADATA)
 
 
-def draw_history(history: History) -> Figure:
-    """Loss and accuracy by epoch, training and validation, with the epoch that was kept.
+def draw_history(history: History, output: str) -> Figure:
+    """Loss and score by epoch, training and validation, with the epoch that was kept.
 
     Where snow is rare hardly any probability passes 0.5, so the accuracy there is that of "no"; a
     scale that follows each row would make mountains of it.
@@ -60,7 +70,7 @@ def draw_history(history: History) -> Figure:
 
     figure, axes = _figure(2, (10, 4))
     numbers = [epoch.epoch for epoch in history.epochs]
-    for ax, key in zip(axes, ("loss", "accuracy"), strict=True):
+    for ax, key in zip(axes, ("loss", "score"), strict=True):
         ax.plot(numbers, [getattr(e, key) for e in history.epochs], color=FLOAT, label="training")
         ax.plot(
             numbers,
@@ -73,8 +83,10 @@ def draw_history(history: History) -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(alpha=0.3)
     low, high = axes[1].get_ylim()
-    axes[1].set_ylim(min(low, high - 0.05), min(max(high, low + 0.05), 1))
-    axes[1].set_title("Accuracy at a probability of 0.5")
+    # the best is 1; a line there is not hidden by the frame
+    axes[1].set_ylim(min(low, high - 0.05), min(max(high, low + 0.05), 1.005))
+    metric = {"accuracy": "Accuracy", "r2": "R2"}[history.metric]
+    axes[1].set_title(metric + (" at a probability of 0.5" if output == "sigmoid" else ""))
     axes[0].legend()
     return figure
 
@@ -103,15 +115,59 @@ def draw_confusion(evaluations: dict[str, Evaluation]) -> Figure:
     return figure
 
 
+def draw_class_confusion(
+    evaluations: Mapping[str, ClassEvaluation], classes: Sequence[str]
+) -> Figure:
+    """Who was taken for whom; coloured by the shares of each true class."""
+    figure, axes = _figure(len(evaluations), (5.6 * len(evaluations), 5.4))
+    for ax, (name, e) in zip(axes, evaluations.items(), strict=True):
+        shares = e.confusion / e.support[:, None]
+        ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for row, column in np.ndindex(shares.shape):
+            if count := e.confusion[row, column]:
+                color = "white" if shares[row, column] > 0.5 else "black"
+                ax.text(column, row, f"{count:,}", ha="center", va="center", color=color)
+        ax.set_xticks(range(len(classes)), classes)
+        ax.set_yticks(range(len(classes)), classes)
+        ax.set(xlabel="taken for", ylabel="is")
+        ax.set_title(f"{name}: {e.accuracy:.1%} of {e.rows:,} test rows")
+    return figure
+
+
+def draw_mistakes(model: QuantizedMLP, data: Dataset) -> Figure:
+    """The test images that the int8 network takes for another digit, those it is surest of first.
+
+    Where there are fewer than 24 mistakes, the images that it is least sure of follow.
+    """
+    test, predictions = data.test, model.predictions(data.test)
+    truth, taken = test.y.astype(np.int64), predictions.argmax(axis=1)
+    sure = predictions.max(axis=1)
+    order = np.lexsort((np.where(taken == truth, sure, -sure), taken == truth))[:24]
+    figure, axes = _figure(8, (10, 4.6), rows=3)
+    for ax, row in zip(axes, order, strict=True):
+        ax.imshow(test.counts[row].reshape(8, 8), cmap="gray_r", vmin=0, vmax=16)
+        ax.set_xticks([])
+        ax.set_yticks([])
+        right = taken[row] == truth[row]
+        said = f"{data.classes[taken[row]]} ({sure[row]:.0%})"
+        label = said if right else f"{data.classes[truth[row]]}, said {said}"
+        ax.set_title(label, fontsize=9, color="black" if right else INT8)
+    mistakes = int((taken != truth).sum())
+    noun = "mistake" if mistakes == 1 else "mistakes"
+    figure.suptitle(f"{mistakes} {noun} in {len(truth):,} test images, then the least sure")
+    return figure
+
+
 def draw_precision_recall(
     net: MLP, model: QuantizedMLP, test: Rows, evaluations: dict[str, Evaluation]
 ) -> Figure:
     """Precision against recall on the test rows, float and int8, with the chosen threshold."""
     figure, (ax,) = _figure(1, (6.4, 5))
-    for (name, e), scores, color in zip(
+    for (name, e), scores, color, size in zip(
         evaluations.items(),
         (net.decision_scores(test), model.decision_scores(test)),
         (FLOAT, INT8),
+        (10, 5),  # most often one lies upon the other
         strict=True,
     ):
         precision, recall, _ = precision_recall_curve(test.y, scores)
@@ -122,6 +178,7 @@ def draw_precision_recall(
             e.confusion.precision,
             "o",
             color=color,
+            markersize=size,
             label=f"{name} at threshold {e.threshold:.4g}",
         )
     share = float(test.y.mean())
@@ -133,10 +190,10 @@ def draw_precision_recall(
     return figure
 
 
-def _figure(columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
-    """A figure with no window and no global state behind it."""
+def _figure(columns: int, size: tuple[float, float], rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure with no window and no global state behind it; axes line by line."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
-    axes: Any = figure.subplots(1, columns, squeeze=False)
-    return figure, list(axes[0])
+    axes: Any = figure.subplots(rows, columns, squeeze=False)
+    return figure, list(axes.ravel())

@@ -3,7 +3,10 @@
 import signal
 import sys
 
-from scratchml.cli.commands import app
+from scratchml.cli.app import app
+
+# Each adds its commands, and --help lists them in this order.
+from scratchml.cli import training, commands, inspection, trace  # noqa: F401  # isort: skip
 
 
 def main() -> None:

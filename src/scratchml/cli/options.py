@@ -7,26 +7,64 @@ from typing import Annotated
 
 import typer
 
+#: Of random inputs; more would take days, and numpy's own limits are not far.
+MOST_ROWS = 10**9
+
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="snow (ten years of hourly weather from Idaho, built in), digits (1,797 images of 8x8 "
+        "pixels, built in), or a CSV file of hours, plain or gzip, with the columns time, "
+        "temperature_2m (C), relative_humidity_2m (%) and snowfall (cm).",
+    ),
+]
 Hours = Annotated[
     Path | None,
     typer.Argument(
         metavar="HOURS.csv",
         readable=False,  # whether it can be read is seen, and said, when it is read
-        help="Hourly weather: CSV, plain or gzip, with the columns time, temperature_2m (C), "
-        "relative_humidity_2m (%) and snowfall (cm). Default: ten years from Idaho, built in.",
+        help="Hourly weather, if the model was trained on hours of your own.",
     ),
 ]
-FloatModel = Annotated[Path, typer.Argument(help="model.npz", readable=False)]
-Int8Model = Annotated[Path, typer.Argument(help="model.tflite", readable=False)]
-AnyModel = Annotated[Path, typer.Argument(help="model.npz or model.tflite", readable=False)]
+FloatModel = Annotated[
+    Path,
+    typer.Argument(metavar="MODEL.npz", help="As train or run has written it.", readable=False),
+]
+Int8Model = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL.tflite", help="From here or from elsewhere, in int8.", readable=False
+    ),
+]
+AnyModel = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="model.npz or model.tflite.", readable=False)
+]
 OutputBeside = Annotated[
     Path | None, typer.Option("-o", "--output", help="Folder. Default: the model's own.")
 ]
-Output = Annotated[Path, typer.Option("-o", "--output", help="Folder for the files.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", help="Folder for the files. Default: build/snow, or build/digits."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
-Name = Annotated[str, typer.Option(help="The model's name in C.")]
-RandomRows = Annotated[int, typer.Option("--rows", min=1, help="Random rows to compare.")]
+Name = Annotated[
+    str | None,
+    typer.Option(help="The model's name in C. Default: that of its task, or of its file."),
+]
+Percentile = Annotated[
+    float,
+    typer.Option(
+        help="Where the range of an activation ends: 99.9 leaves a thousandth of the values out at "
+        "either end; 100 goes from the least to the greatest.",
+    ),
+]
+RandomRows = Annotated[
+    int, typer.Option("--rows", min=1, max=MOST_ROWS, help="Random rows to compare.")
+]
 
 DATA, TRAINING = "Data set", "Training"
 Paper = Annotated[
@@ -68,19 +106,36 @@ Balance = Annotated[
     ),
 ]
 Hidden = Annotated[
-    str,
-    typer.Option(help="Units of the hidden layers, as in 12 or 32,16.", rich_help_panel=TRAINING),
+    str | None,
+    typer.Option(
+        help="Units of the hidden layers, as in 12 or 32,16. Default: 12 for snow, 64 for digits.",
+        rich_help_panel=TRAINING,
+    ),
 ]
-Epochs = Annotated[int, typer.Option(help="At most.", rich_help_panel=TRAINING)]
-BatchSize = Annotated[int, typer.Option(help="Rows a step.", rich_help_panel=TRAINING)]
-LearningRate = Annotated[float, typer.Option(help="Of Adam.", rich_help_panel=TRAINING)]
+Epochs = Annotated[
+    int | None,
+    typer.Option(help="At most. Default: 20, or 100 for digits.", rich_help_panel=TRAINING),
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(help="Rows a step. Default: 64, or 32 for digits.", rich_help_panel=TRAINING),
+]
+LearningRate = Annotated[
+    float | None,
+    typer.Option(help="Of Adam. Default: 0.001, or 0.002 for digits.", rich_help_panel=TRAINING),
+]
 Dropout = Annotated[
-    float, typer.Option(help="Share of hidden units left out of a step.", rich_help_panel=TRAINING)
+    float | None,
+    typer.Option(
+        help="Share of hidden units left out of a step. Default: 0.2, or 0.3 for digits.",
+        rich_help_panel=TRAINING,
+    ),
 ]
 Patience = Annotated[
-    int,
+    int | None,
     typer.Option(
-        help="Stop after this many epochs without a better validation loss.",
+        help="Stop after this many epochs without a better validation loss. Default: 5, or 10 for "
+        "digits.",
         rich_help_panel=TRAINING,
     ),
 ]
