@@ -21,13 +21,15 @@ The file
     {"name": ..., "note": ...,
      "per_channel": true,         # false: one scale for a whole weight tensor
      "order_free": true,          # see below
-     "layers": [{"activation": "relu" | "none", "bias": [...], "weights": [out][in]}, ...],
-     "head": "sigmoid" | "none",
+     "layers": [{"activation": "relu" | "relu6" | "relu_n1_to_1" | "sigmoid" | "none",
+                 "bias": [...], "weights": [out][in]}, ...],
+     "head": "sigmoid" | "softmax" | "none",
      "calibration": [row][feature],
      "expected": {
        "input": {"scale": ..., "zero_point": ..., "range": [lo, hi]},
        "layers": [{"weight_scales": [...], "bias": [int32], "bias_scales": [...] | null,
                    "output": {"scale": ..., "zero_point": ..., "range": [lo, hi]},
+                   "sigmoid": {"scale": ..., "zero_point": ...},
                    "weights": [out][in] of int8}, ...],
        "output": {"scale": ..., "zero_point": ...}}}
 
@@ -38,20 +40,24 @@ The file
 - ``order_free`` cases have weights, biases and rows on coarse binary grids, so that no
   float32 sum in them is ever rounded: whichever order a matrix product adds in, the ranges
   are the same, and the whole way from calibration rows to int8 must be reproduced exactly.
-  In the other cases the last bit of a range depends on that order (hence on the BLAS and the
-  CPU); start from the recorded ``range`` there.
+  A hidden sigmoid's sums are 0 or at least 128 away from it in them, where it is exactly 0, 0.5
+  or 1. In the other cases the last bit of a range depends on that order (hence on the BLAS and
+  the CPU) or on how a sigmoid is computed; start from the recorded ``range`` there.
 - ``bias_scales`` is null, and ``bias`` all 0, where the converter dropped a zero bias.
-- ``expected["output"]`` equals the last layer's output without a head; LOGISTIC has fixed
-  parameters.
+- ``sigmoid`` is there for hidden layers with that activation, which is an operator of its own:
+  ``output`` then holds the sums in front of it.
+- ``expected["output"]`` equals the last layer's output without a head; LOGISTIC and SOFTMAX have
+  fixed parameters.
 """
 
 # What the converter does with degenerate layers (TensorFlow 2.21). None of these is folded away:
 #   all-zero weights, with or without bias; dead ReLU; constant output; identical layers that
-#   share their constants; all-zero or constant inputs; a ReLU as the last layer.
+#   share their constants; all-zero or constant inputs; a ReLU as the last layer; a sigmoid or a
+#   softmax over constant sums.
 # A bias that is all zeros is dropped from FULLY_CONNECTED (its input index becomes -1).
 #
-# Left out, because the result is not the chain FULLY_CONNECTED, ..., [LOGISTIC] with the weights
-# and biases that went in:
+# Left out, because the result is not the chain FULLY_CONNECTED, [LOGISTIC], ..., [head] with the
+# weights and biases that went in:
 #   - a hidden layer without activation: its bias b1 is moved into the next layer, which gets
 #     b2 + W2 b1, and the operator itself is left without a bias.
 
@@ -82,9 +88,29 @@ Floats = NDArray[np.float32]
 DEFAULT_OUTPUT = Path(__file__).resolve().parent.parent / "tests/golden/tflite_converter.json"
 CALIBRATOR_INITIAL_MAX = float(np.finfo(np.float32).tiny)
 SIGNIFICAND_UNITS = 2**24  # float32 holds every integer up to here
-ACTIVATIONS = {
+SATURATED = 128.0  # sums from here on have a float32 sigmoid of exactly 0 or 1
+
+# What a layer's activation is fused to; a sigmoid is not fused, but an operator behind the layer.
+FUSED = {
     "none": schema.ActivationFunctionType.NONE,
     "relu": schema.ActivationFunctionType.RELU,
+    "relu6": schema.ActivationFunctionType.RELU6,
+    "relu_n1_to_1": schema.ActivationFunctionType.RELU_N1_TO_1,
+    "sigmoid": schema.ActivationFunctionType.NONE,
+}
+CLIPS = {"relu": (0.0, None), "relu6": (0.0, 6.0), "relu_n1_to_1": (-1.0, 1.0)}
+HEADS = {
+    "none": [],
+    "sigmoid": [schema.BuiltinOperator.LOGISTIC],
+    "softmax": [schema.BuiltinOperator.SOFTMAX],
+}
+FUNCTIONS = {
+    "none": tf.identity,
+    "relu": tf.nn.relu,
+    "relu6": tf.nn.relu6,
+    "relu_n1_to_1": lambda x: tf.clip_by_value(x, -1.0, 1.0),
+    "sigmoid": tf.sigmoid,
+    "softmax": tf.nn.softmax,
 }
 
 
@@ -129,14 +155,24 @@ def on_grid(values: ArrayLike, bits: int | None) -> Floats:
     return f32(np.rint(np.asarray(values, dtype=np.float64) * 2.0**bits) / 2.0**bits + 0.0)
 
 
-def mlp(rng: np.random.Generator, sizes: list[int], bits: list[int] | None = None) -> list[Layer]:
-    """Draw an MLP with ReLU between its layers; layer i's weights are multiples of 2**-bits[i]."""
+def mlp(
+    rng: np.random.Generator,
+    sizes: list[int],
+    bits: list[int] | None = None,
+    hidden: list[str] | None = None,
+) -> list[Layer]:
+    """Draw an MLP; layer i's weights are multiples of 2**-bits[i], `hidden` its activations.
+
+    By default there is a ReLU between layers. What saturates gets weights three times as large.
+    """
     layers = []
+    hidden = ["relu"] * (len(sizes) - 2) if hidden is None else hidden
     for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
         layer_bits = None if bits is None else bits[i]
-        weights = rng.normal(0, 1.5 / np.sqrt(n_in), (n_out, n_in))
+        activation = [*hidden, "none"][i]
+        size = 1.5 if activation in ("none", "relu") else 4.5
+        weights = rng.normal(0, size / np.sqrt(n_in), (n_out, n_in))
         bias = rng.normal(0, 0.5, n_out)
-        activation = "none" if i == len(sizes) - 2 else "relu"
         layers.append(Layer(on_grid(weights, layer_bits), on_grid(bias, layer_bits), activation))
     return layers
 
@@ -340,6 +376,86 @@ def per_tensor_cases() -> Iterator[Case]:
     yield Case(name, [layer], z_scores(rng, 20, 4), per_channel=False, note=note)
 
 
+def clipped_cases() -> Iterator[Case]:
+    """Yield hidden layers with relu6 and relu_n1_to_1."""
+    name = "relu6_5_6_1_grid"
+    rng = generator(name)
+    yield Case(name, mlp(rng, [5, 6, 1], [5, 5], ["relu6"]), z_scores(rng, 20, 5, 4), "sigmoid")
+    name = "relu_n1_to_1_4_5_2_grid"
+    rng = generator(name)
+    layers = mlp(rng, [4, 5, 2], [5, 5], ["relu_n1_to_1"])
+    yield Case(name, layers, z_scores(rng, 20, 4, 4), note="a linear head of two outputs")
+    name = "relu_n1_to_1_within_bounds"
+    rng = generator(name)
+    first, last = mlp(rng, [3, 4, 1], [9, 5], ["relu_n1_to_1"])
+    first = Layer(on_grid(first.weights / 32, 9), on_grid(first.bias / 16, 9), "relu_n1_to_1")
+    yield Case(name, [first, last], z_scores(rng, 20, 3, 4), note="nothing is clipped")
+    name = "relu_n1_to_1_always_1"
+    rng = generator(name)
+    first, last = mlp(rng, [3, 4, 2], [5, 5], ["relu_n1_to_1"])
+    first = Layer(first.weights, f32(np.full(4, 100.0)), "relu_n1_to_1")
+    yield Case(name, [first, last], z_scores(rng, 20, 3, 4), note="hidden constant")
+    name = "dead_relu6_layer"
+    rng = generator(name)
+    first, last = mlp(rng, [4, 3, 1], [5, 5], ["relu6"])
+    first = Layer(first.weights, f32(np.full(3, -100.0)), "relu6")
+    yield Case(name, [first, last], z_scores(rng, 20, 4, 4), note="hidden always 0")
+    name = "large_biases_before_relu6"
+    rng = generator(name)
+    first, last = mlp(rng, [3, 5, 2], [17, 1], ["relu6"])
+    first = Layer(on_grid(first.weights * 1e-5, 17), f32([96, -77.75, 4.5, 0, 0.625]), "relu6")
+    rows = on_grid(rng.uniform(-9, 9, (20, 3)), 0)
+    yield Case(name, [first, last], rows, note="weight scales are raised for biases")
+    name = "one_unit_layers"
+    rng = generator(name)
+    layers = mlp(rng, [1, 1, 1, 1], [3, 3, 3], ["relu6", "relu_n1_to_1"])
+    layers[0] = Layer(f32([[2.125]]), f32([1.5]), "relu6")
+    layers[1] = Layer(f32([[-0.375]]), f32([0.75]), "relu_n1_to_1")
+    yield Case(name, layers, z_scores(rng, 20, 1, 4))
+
+
+def sigmoid_cases() -> Iterator[Case]:
+    """Yield hidden sigmoids."""
+    name = "hidden_sigmoid_5_4_1"
+    rng = generator(name)
+    yield Case(name, mlp(rng, [5, 4, 1], hidden=["sigmoid"]), z_scores(rng, 20, 5), "sigmoid")
+    name = "every_activation"
+    rng = generator(name)
+    layers = mlp(rng, [4, 5, 4, 4, 3], hidden=["sigmoid", "relu6", "relu_n1_to_1"])
+    yield Case(name, layers, z_scores(rng, 20, 4), "softmax")
+    name = "hidden_sigmoid_of_large_sums"
+    rng = generator(name)
+    first, last = mlp(rng, [3, 5, 2], [5, 5], ["sigmoid"])
+    first = Layer(on_grid(first.weights, 0) * 128, on_grid(first.bias, 0) * 128, "sigmoid")
+    yield Case(name, [first, last], z_scores(rng, 20, 3, 0), note="hidden is 0, 0.5 or 1")
+    name = "zero_tensor_before_sigmoid"
+    rng = generator(name)
+    first, last = mlp(rng, [3, 4, 2], [5, 5], ["sigmoid"])
+    first = Layer(np.zeros_like(first.weights), np.zeros_like(first.bias), "sigmoid")
+    yield Case(name, [first, last], z_scores(rng, 20, 3, 4), note="hidden always 0.5")
+    name = "constant_sums_before_sigmoid"
+    rng = generator(name)
+    first, last = mlp(rng, [3, 4, 1], [5, 5], ["sigmoid"])
+    first = Layer(np.zeros_like(first.weights), f32([0.75, -1.5, 0, 3.25]), "sigmoid")
+    yield Case(name, [first, last], z_scores(rng, 20, 3, 4), note="hidden constant")
+
+
+def softmax_cases() -> Iterator[Case]:
+    """Yield softmax heads."""
+    name = "softmax_4_5_3_grid"
+    rng = generator(name)
+    yield Case(name, mlp(rng, [4, 5, 3], [5, 5]), z_scores(rng, 20, 4, 4), "softmax")
+    name = "softmax_of_equal_logits"
+    rng = generator(name)
+    layer = Layer(np.zeros((3, 2), np.float32), f32([1.5, 1.5, 1.5]))
+    yield Case(name, [layer], z_scores(rng, 20, 2, 4), "softmax")
+    name = "softmax_of_zeros"
+    rng = generator(name)
+    layer = Layer(np.zeros((3, 2), np.float32), np.zeros(3, np.float32))
+    note = "TensorFlow Lite Micro takes no logits of so small a scale"
+    yield Case(name, [layer], z_scores(rng, 20, 2, 4), "softmax", note=note)
+
+
 def all_cases() -> list[Case]:
     """Return every case, in the order of the file."""
     cases = [
@@ -349,6 +465,9 @@ def all_cases() -> list[Case]:
         *degenerate_cases(),
         *large_bias_cases(),
         *per_tensor_cases(),
+        *clipped_cases(),
+        *sigmoid_cases(),
+        *softmax_cases(),
     ]
     names = [case.name for case in cases]
     if len(set(names)) != len(names):
@@ -371,7 +490,7 @@ def exact_ranges(case: Case) -> list[tuple[float, float]] | None:
     """Return the ranges of the input and of each layer, or None if a sum may be rounded.
 
     A sum of multiples of a power of two whose absolute values add up to at most 2**24 times that
-    power is exact in float32, in any order.
+    power is exact in float32, in any order. A hidden sigmoid is exact at 0 and far from it.
     """
     x = case.calibration.astype(np.float64)
     ranges = [(float(x.min()), float(x.max()))]
@@ -381,9 +500,13 @@ def exact_ranges(case: Case) -> list[tuple[float, float]] | None:
         if (np.abs(x) @ np.abs(weights).T + np.abs(bias)).max() > SIGNIFICAND_UNITS * grid:
             return None
         x = x @ weights.T + bias
-        if layer.activation == "relu":
-            x = np.maximum(x, 0.0)
+        if layer.activation in CLIPS:
+            x = np.clip(x, *CLIPS[layer.activation])
         ranges.append((float(x.min()), float(x.max())))
+        if layer.activation == "sigmoid":
+            if np.any((x != 0) & (np.abs(x) < SATURATED)):
+                return None
+            x = (np.sign(x) + 1) / 2
     return ranges
 
 
@@ -400,10 +523,8 @@ def forward(case: Case) -> tf.types.experimental.PolymorphicFunction:
     @tf.function(input_signature=[tf.TensorSpec([1, case.calibration.shape[1]], tf.float32)])
     def function(x: tf.Tensor) -> tf.Tensor:
         for weights, bias, activation in constants:
-            x = tf.nn.bias_add(tf.matmul(x, weights), bias)
-            if activation == "relu":
-                x = tf.nn.relu(x)
-        return tf.sigmoid(x) if case.head == "sigmoid" else x
+            x = FUNCTIONS[activation](tf.nn.bias_add(tf.matmul(x, weights), bias))
+        return FUNCTIONS[case.head](x)
 
     return function
 
@@ -438,13 +559,15 @@ class Model:
         (self.graph,) = self.model.subgraphs
         operators = self.graph.operators
         found = [self.model.operatorCodes[op.opcodeIndex].builtinCode for op in operators]
-        dense = schema.BuiltinOperator.FULLY_CONNECTED
-        head = [schema.BuiltinOperator.LOGISTIC] if case.head == "sigmoid" else []
-        if found != [dense] * len(case.layers) + head:
+        dense, expected = schema.BuiltinOperator.FULLY_CONNECTED, []
+        for layer in case.layers:
+            expected.append(dense)
+            expected += HEADS["sigmoid"] if layer.activation == "sigmoid" else []
+        if found != expected + HEADS[case.head]:
             raise ValueError(f"{case.name}: unexpected operators {found}")
-        self.dense = operators[: len(case.layers)]
+        self.dense = [op for op, code in zip(operators, found, strict=True) if code == dense]
         if [op.builtinOptions.fusedActivationFunction for op in self.dense] != [
-            ACTIVATIONS[layer.activation] for layer in case.layers
+            FUSED[layer.activation] for layer in case.layers
         ]:
             raise ValueError(f"{case.name}: unexpected activations")
         chain = [int(self.graph.inputs[0])]
@@ -454,7 +577,8 @@ class Model:
             chain.append(int(op.outputs[0]))
         if [chain[-1]] != list(self.graph.outputs):
             raise ValueError(f"{case.name}: the last operator does not make the output")
-        self.activations = chain
+        self.input, self.output = chain[0], chain[-1]
+        self.following = dict(itertools.pairwise(chain))
 
     def data(self, index: int, tensor_type: int, dtype: type) -> NDArray[Any]:
         """Return the constant in tensor `index`, which must have the given type."""
@@ -497,10 +621,10 @@ def expect(case: Case) -> dict[str, Any]:
     """Convert `case` and return the tensors of the result."""
     calibrated = Model(case, convert(case, calibrate_only=True))
     quantized = Model(case, convert(case))
-    activations = [
-        {**quantized.parameters(q), "range": calibrated.range(c)}
-        for q, c in zip(quantized.activations, calibrated.activations, strict=True)
-    ]
+
+    def activation(q: int, c: int) -> dict[str, Any]:
+        return {**quantized.parameters(q), "range": calibrated.range(c)}
+
     layers = []
     for i, (layer, op) in enumerate(zip(case.layers, quantized.dense, strict=True)):
         _, weights, bias = (int(index) for index in op.inputs)
@@ -512,6 +636,10 @@ def expect(case: Case) -> dict[str, Any]:
         if not np.array_equal(constants, layer.weights):
             raise ValueError(f"{case.name}: the converter changed the float weights")
         dropped = bias == -1
+        output = int(op.outputs[0])
+        sigmoid = {}
+        if layer.activation == "sigmoid":
+            sigmoid["sigmoid"] = quantized.parameters(quantized.following[output])
         layers.append(
             {
                 "weight_scales": quantized.scales(weights),
@@ -519,12 +647,16 @@ def expect(case: Case) -> dict[str, Any]:
                 if dropped
                 else quantized.data(bias, schema.TensorType.INT32, np.int32).tolist(),
                 "bias_scales": None if dropped else quantized.scales(bias),
-                "output": activations[i + 1],
+                "output": activation(output, int(calibrated.dense[i].outputs[0])),
+                **sigmoid,
                 "weights": quantized.data(weights, schema.TensorType.INT8, np.int8).tolist(),
             }
         )
-    output = {key: activations[-1][key] for key in ("scale", "zero_point")}
-    return {"input": activations[0], "layers": layers, "output": output}
+    return {
+        "input": activation(quantized.input, calibrated.input),
+        "layers": layers,
+        "output": quantized.parameters(quantized.output),
+    }
 
 
 def record(case: Case) -> dict[str, Any]:
