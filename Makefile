@@ -8,7 +8,7 @@ C_FILES := $(wildcard csrc/*/*.c csrc/*/*.h)
 PACKAGE := pyproject.toml setup.py src/scratchml/_engine_build.py $(C_FILES)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format toolchain benchmark clean
+.PHONY: help demo test sweep lint format toolchain benchmark clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,10 @@ demo: $(VENV)/.demo ## set up, then train, quantize, export and verify the snow 
 	$(BIN)/scratchml run
 
 test: $(VENV)/.test ## set up, then run every test that this machine allows
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(if $(filter true,$(CI)),-m '')
+
+sweep: $(VENV)/.test ## the tests that take minutes; CI runs them with the others
+	$(BIN)/python -m pytest -m sweep
 
 lint: $(VENV)/.lint ## check formatting, types and both languages' usual mistakes
 	$(BIN)/ruff format --check .
@@ -54,7 +57,7 @@ $(VENV)/.demo: $(PACKAGE) | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.test: $(PACKAGE) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pictures,oracle,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pictures,oracle,litert,test]'
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.lint: $(PACKAGE) | $(VENV)/bin/python

@@ -11,7 +11,9 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -19,6 +21,8 @@ import pandas as pd
 import pytest
 
 import scratchml as sml
+from scratchml.affine import PROBABILITY
+from scratchml.layers import Elementwise, QuantizedDense
 
 # CI looks at the same examples every time: what it says about a change is due to the change. New
 # examples are searched for wherever else the tests run. Timing is no test's business.
@@ -36,16 +40,19 @@ HOW_TO_ADD = {
     "arm-none-eabi-gcc": "make toolchain",
     "tflite_micro": "pip install 'scratchml[oracle]' (Linux, x86-64, Python 3.10 to 3.13)",
     "matplotlib": "pip install 'scratchml[pictures]'",
+    "ai_edge_litert": "pip install 'scratchml[litert]'",
+    "torch": "pip install 'scratchml[test]'",
 }
+
+MODULES = ("tflite_micro", "matplotlib", "ai_edge_litert", "torch")
 
 
 def require(tool: str) -> str:
-    """The path of a program, or the name of a module, that the calling test cannot do without."""
-    module = tool in ("tflite_micro", "matplotlib")
-    found = (tool if importlib.util.find_spec(tool) else None) if module else shutil.which(tool)
-    if found is None:
+    """``tool`` itself, a program or a module that the calling test cannot do without."""
+    is_here = importlib.util.find_spec if tool in MODULES else shutil.which
+    if not is_here(tool):
         leave_out(f"{tool} is not here; add it with: {HOW_TO_ADD[tool]}")
-    return found
+    return tool
 
 
 def leave_out(reason: str) -> None:
@@ -63,6 +70,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section(f"left out: {len(skipped)} tests")
         for reason in reasons:
             terminalreporter.line(reason)
+    sweeps = [t for t in terminalreporter.stats.get("deselected", []) if "sweep" in t.keywords]
+    if sweeps:
+        terminalreporter.line(f"{len(sweeps)} sweeps take minutes and were not run: make sweep")
 
 
 @pytest.fixture(scope="session")
@@ -100,12 +110,20 @@ def no_temporary_files(tmp_path: Path) -> Iterator[Path]:
 
 
 def random_model(
-    sizes: list[int], seed: int, *, output_scale: float = 1.0, rows: int = 64
+    sizes: list[int], seed: int, *, output_scale: float = 1.0, rows: int = 64, **choices: Any
 ) -> sml.QuantizedMLP:
-    """An untrained network with random weights and biases, calibrated on random rows."""
+    """An untrained network with random weights and biases, calibrated on random rows.
+
+    ``choices`` are the network's: ``activations`` and ``output``.
+    """
     rng = np.random.default_rng(seed)
-    net = sml.MLP(sizes, seed=seed)
+    net = sml.MLP(sizes, seed=seed, **choices)
     for w in net.weights:
         w[:, -1] = rng.normal(0, 0.5, len(w))
     net.weights[-1][:] *= output_scale
     return sml.quantize(net, rng.normal(0, 1, (rows, sizes[0])).astype(np.float32))
+
+
+def with_sigmoid(layer: QuantizedDense) -> QuantizedDense:
+    """The layer, followed by a sigmoid of its own."""
+    return replace(layer, following=(Elementwise("logistic", layer.target, PROBABILITY),))
