@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 INSTALL = "pip install 'scratchml[pictures]'"
 
 FLOAT, INT8 = "#0072b2", "#d55e00"
+#: Images of digits in one picture, in three lines.
+MISTAKES = 24
 #: Neither the version of matplotlib nor a date: the same figure gives the same file.
 METADATA = {"Software": None}
 
@@ -137,13 +139,13 @@ def draw_class_confusion(
 def draw_mistakes(model: QuantizedMLP, data: Dataset) -> Figure:
     """The test images that the int8 network takes for another digit, those it is surest of first.
 
-    Where there are fewer than 24 mistakes, the images that it is least sure of follow.
+    Where there are fewer than ``MISTAKES``, the images that it is least sure of follow.
     """
     test, predictions = data.test, model.predictions(data.test)
     truth, taken = test.y.astype(np.int64), predictions.argmax(axis=1)
     sure = predictions.max(axis=1)
-    order = np.lexsort((np.where(taken == truth, sure, -sure), taken == truth))[:24]
-    figure, axes = _figure(8, (10, 4.6), rows=3)
+    order = np.lexsort((np.where(taken == truth, sure, -sure), taken == truth))[:MISTAKES]
+    figure, axes = _figure(MISTAKES // 3, (10, 4.6), rows=3)
     for ax, row in zip(axes, order, strict=True):
         ax.imshow(test.counts[row].reshape(8, 8), cmap="gray_r", vmin=0, vmax=16)
         ax.set_xticks([])
@@ -152,9 +154,12 @@ def draw_mistakes(model: QuantizedMLP, data: Dataset) -> Figure:
         said = f"{data.classes[taken[row]]} ({sure[row]:.0%})"
         label = said if right else f"{data.classes[truth[row]]}, said {said}"
         ax.set_title(label, fontsize=9, color="black" if right else INT8)
-    mistakes = int((taken != truth).sum())
-    noun = "mistake" if mistakes == 1 else "mistakes"
-    figure.suptitle(f"{mistakes} {noun} in {len(truth):,} test images, then the least sure")
+    count = int((taken != truth).sum())
+    mistakes = f"{count} mistake{'' if count == 1 else 's'} in {len(truth):,} test images"
+    if count > MISTAKES:
+        figure.suptitle(f"The surest {MISTAKES} of {mistakes}")
+    else:
+        figure.suptitle(f"{mistakes}, then the least sure")
     return figure
 
 

@@ -52,7 +52,8 @@ def to_bytes(model: QuantizedMLP) -> bytes:
 
 
 def _bias_scales(layer: QuantizedDense) -> npt.NDArray[np.float32]:
-    return np.float32(layer.source.scale) * layer.weight_scales
+    with np.errstate(over="ignore", under="ignore"):
+        return np.float32(layer.source.scale) * layer.weight_scales
 
 
 def _metadata_json(model: QuantizedMLP) -> bytes:
