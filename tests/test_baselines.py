@@ -1,12 +1,16 @@
-"""The three answers that need no network, against a loop over the rows."""
+"""The answers that need no network, against loops over the rows."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.neighbors import NearestCentroid
 
-from scratchml import Dataset, Rows, baselines, make_dataset
+from scratchml import Dataset, Rows, baselines, digits, make_dataset
+from scratchml.baselines import nearest_mean
 from scratchml.evaluate import confusion_matrix
 
 NAMES = ["always no", "T < 2 C and RH >= 95 %", "persistence"]
@@ -102,3 +106,26 @@ def test_the_rule_finds_nearly_all_snow_of_the_present_hour(hours: pd.DataFrame)
     assert rule.recall == pytest.approx(0.952, abs=0.01)
     assert rule.precision == pytest.approx(0.171, abs=0.01)
     assert rule.accuracy == pytest.approx(0.843, abs=0.01)
+
+
+# Several classes.
+
+
+def test_the_nearest_mean_is_that_of_a_loop() -> None:
+    """A nearest centroid classifier, as scikit-learn has it too, and the distances row by row."""
+    data = digits.make_dataset(seed=1)
+    scores = nearest_mean(data, data.test)
+    assert (scores.shape, scores.dtype) == ((len(data.test), 10), np.float64)
+    reference = NearestCentroid().fit(data.train.x, data.train.y)
+    assert np.array_equal(scores.argmax(axis=1), reference.predict(data.test.x))
+    means = [data.train.x[data.train.y == label].mean(axis=0) for label in range(10)]
+    for x, row in zip(data.test.x[:20], scores[:20], strict=True):
+        distances = [float(((x - mean) ** 2).sum()) for mean in means]
+        # the scores leave out what is the same for all classes, the square of the row
+        assert np.allclose(float((x**2).sum()) - row, distances, rtol=1e-4)
+
+
+def test_the_nearest_mean_sees_training_rows_only() -> None:
+    data = digits.make_dataset()
+    other = replace(data, test=data.train, validation=data.train)
+    assert np.array_equal(nearest_mean(data, data.test), nearest_mean(other, data.test))

@@ -1,70 +1,58 @@
-"""The commands as a user types them: files, exit status, one-line errors, nothing half-written."""
+"""``run``, ``train`` and ``evaluate``: the files and figures of both worked examples, and the help.
+
+What goes wrong is in ``test_cli_errors``.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-import resource
-import signal
-import subprocess
-import sys
+import re
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
+from command_line import (
+    COMMON,
+    QUICK,
+    called,
+    json_of,
+    one_line,
+    output_of,
+    refused,
+    scratchml,
+    write_hours,
+)
 from conftest import require
+from typer.main import get_command
 
-FILES = {
-    "model.npz",
-    "model.tflite",
-    "snow_model.c",
-    "snow_model.h",
-    "metrics.json",
-    "history.csv",
-}
+import scratchml as sml
+from scratchml.cli import app
+from scratchml.cli.steps import Training
+from scratchml.tasks import TASKS
+
+FILES = {*COMMON, "snow_model.c", "snow_model.h"}
+DIGITS_FILES = {*COMMON, "digits_model.c", "digits_model.h"}
 PICTURES = {"history.png", "confusion.png", "precision_recall.png"}
-QUICK = ("--epochs", "2", "--rows", "500", "--no-pictures")
+DIGITS_PICTURES = {"history.png", "confusion.png", "mistakes.png"}
 
-
-def scratchml(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    """``scratchml`` in a process of its own, with no terminal."""
-    command = [sys.executable, "-m", "scratchml", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
-
-
-def complaint(result: subprocess.CompletedProcess[str], status: int = 1) -> str:
-    """The one line with which a command failed."""
-    assert result.returncode == status, result.stderr
-    assert result.stdout == ""
-    errors = [line for line in result.stderr.splitlines() if line.startswith("error:")]
-    assert len(errors) == 1, result.stderr
-    assert result.stderr.splitlines()[-1] == errors[0]
-    assert "Traceback" not in result.stderr
-    return errors[0]
+COMMANDS = [
+    "run",
+    "train",
+    "evaluate",
+    "quantize",
+    "export",
+    "verify",
+    "info",
+    "digest",
+    "trace",
+]
 
 
 @pytest.fixture(scope="module")
 def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two thousand hours in which snow comes with cold and damp."""
-    rng = np.random.default_rng(0)
-    n = 2000
-    temperature = np.round(5 * np.sin(np.arange(n) / 40) + rng.normal(0, 1, n), 1)
-    humidity = np.round(np.clip(80 - 3 * temperature + rng.normal(0, 8, n), 5, 100))
-    snowfall = np.where((humidity > 85) & (rng.random(n) < 0.6), 1.4, 0.0)
-    times = pd.date_range("2001-01-01", periods=n, freq="h").strftime("%Y-%m-%dT%H:%M")
-    table = pd.DataFrame(
-        {
-            "time": times,
-            "temperature_2m": temperature,
-            "relative_humidity_2m": humidity,
-            "snowfall": snowfall,
-        }
-    )
-    path = tmp_path_factory.mktemp("hours") / "hours.csv"
-    table.to_csv(path, index=False)
-    return path
+    return write_hours(tmp_path_factory.mktemp("hours"))
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +62,19 @@ def run_folder(csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = scratchml("run", csv, "-o", folder, *QUICK)
     assert result.returncode == 0, result.stderr
     return folder
+
+
+@pytest.fixture(scope="module")
+def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``run digits`` leaves behind, in the place that it chooses itself."""
+    folder = tmp_path_factory.mktemp("digits")
+    result = scratchml("run", "digits", "--rows", "3000", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    (folder / "stdout").write_text(result.stdout, "utf-8")
+    return folder / "build" / "digits"
+
+
+# Snow.
 
 
 def test_run_on_the_embedded_hours_writes_everything_from_any_folder(tmp_path: Path) -> None:
@@ -96,8 +97,8 @@ def test_run_on_the_embedded_hours_writes_everything_from_any_folder(tmp_path: P
 
 def test_paper_reproduces_the_published_accuracy(tmp_path: Path) -> None:
     """About 0.87 in the original exercise."""
-    result = scratchml("run", "--paper", "--json", "--rows", "500", "--no-pictures", cwd=tmp_path)
-    evaluations = json.loads(result.stdout)["evaluations"]
+    found = json_of("run", "--paper", "--rows", "500", "--no-pictures", "-o", tmp_path)
+    evaluations = found["evaluations"]
     for name in ("float", "int8"):
         assert 0.85 <= evaluations[name]["accuracy"] <= 0.91
         assert evaluations[name]["threshold"] == (0.5 if name == "float" else 0)
@@ -113,308 +114,281 @@ def test_two_runs_with_one_seed_give_the_same_bytes(
 
 
 def test_another_seed_gives_another_model(csv: Path, run_folder: Path, tmp_path: Path) -> None:
-    scratchml("run", csv, "-o", tmp_path / "other", "--seed", "1", *QUICK)
+    output_of("run", csv, "-o", tmp_path / "other", "--seed", "1", *QUICK)
     other = (tmp_path / "other" / "model.tflite").read_bytes()
     assert other != (run_folder / "model.tflite").read_bytes()
 
 
 def test_each_step_alone_gives_what_run_gives(csv: Path, run_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "steps"
-    steps = [
-        scratchml("train", csv, "-o", folder, "--epochs", "2"),
-        scratchml("quantize", folder / "model.npz", csv),
-        scratchml("export", folder / "model.tflite"),
-        scratchml("verify", folder / "model.tflite", csv, "--rows", "500"),
-    ]
-    assert [step.returncode for step in steps] == [0, 0, 0, 0], [s.stderr for s in steps]
+    output_of("train", csv, "-o", folder, "--epochs", "2")
+    output_of("quantize", folder / "model.npz", csv)
+    output_of("export", folder / "model.tflite")
+    output_of("verify", folder / "model.tflite", csv, "--rows", "500")
     for name in FILES - {"metrics.json"}:
         assert (folder / name).read_bytes() == (run_folder / name).read_bytes(), name
     metrics = json.loads((run_folder / "metrics.json").read_text("utf-8"))["evaluations"]
     for model, name in (("model.npz", "float"), ("model.tflite", "int8")):
-        result = scratchml("evaluate", folder / model, csv, "--json")
-        assert json.loads(result.stdout)[name] == metrics[name]
+        assert json_of("evaluate", folder / model, csv)[name] == metrics[name]
 
 
-@pytest.mark.parametrize("command", ["run", "train", "quantize", "export", "verify", "evaluate"])
-def test_json_is_the_only_thing_on_standard_output(
-    command: str, csv: Path, run_folder: Path, tmp_path: Path
-) -> None:
-    arguments: dict[str, list[str | Path]] = {
-        "run": [csv, "-o", tmp_path, *QUICK],
-        "train": [csv, "-o", tmp_path, "--epochs", "1"],
-        "quantize": [run_folder / "model.npz", csv, "-o", tmp_path],
-        "export": [run_folder / "model.tflite", "-o", tmp_path],
-        "verify": [run_folder / "model.tflite", csv, "--rows", "100"],
-        "evaluate": [run_folder / "model.npz", csv],
-    }
-    result = scratchml(command, *arguments[command], "--json")
+def test_the_json_of_a_run_is_its_metrics_file(csv: Path, tmp_path: Path) -> None:
+    result = scratchml("run", csv, "-o", tmp_path, *QUICK, "--json")
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)
+    printed = json.loads(result.stdout)
+    assert printed == json.loads((tmp_path / "metrics.json").read_text("utf-8"))
+    assert set(printed) == {"data", "evaluations", "model", "verify", "best_epoch"}
 
 
-def test_verify_fails_and_shows_the_first_difference(
-    csv: Path, run_folder: Path, tmp_path: Path
-) -> None:
-    """A table entry is changed in the exported C: status 1, with input and both outputs."""
-    source = tmp_path / "snow_model.c"
-    text = (run_folder / "snow_model.c").read_text("utf-8")
-    source.write_text(text.replace(".input_zero_point = ", ".input_zero_point = 1 + "))
-    (tmp_path / "snow_model.h").write_bytes((run_folder / "snow_model.h").read_bytes())
-    result = scratchml("verify", run_folder / "model.tflite", csv, "--c", source, "--rows", "100")
-    assert result.returncode == 1
-    assert "differs: row " in result.stderr
-    assert "numpy integers [" in result.stderr
-    assert "exported C [" in result.stderr
-
-
-def test_verify_without_the_oracle_says_so_and_succeeds(
-    csv: Path, run_folder: Path, tmp_path: Path
-) -> None:
-    """A package that cannot be found, in front of the real one, stands for its absence."""
-    blocker = tmp_path / "sitecustomize.py"
-    blocker.write_text(
-        "import importlib.util as u\nfind = u.find_spec\n"
-        "u.find_spec = lambda name, *a: None if name == 'tflite_micro' else find(name, *a)\n"
-    )
-    result = scratchml(
-        "verify", run_folder / "model.tflite", csv, "--rows", "100",
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-    )  # fmt: skip
-    assert result.returncode == 0
-    assert "not available here" in result.stdout
-    assert "TFLite Micro: not available here" in result.stderr
+def test_the_json_of_a_training_has_every_epoch(csv: Path, tmp_path: Path) -> None:
+    found = json_of("train", csv, "-o", tmp_path, "--epochs", "3", "--threshold", "0.25")
+    assert [epoch["epoch"] for epoch in found["epochs"]] == [1, 2, 3]
+    assert found["threshold"] == 0.25
+    assert found["data"]["recipe"]["window"] == 3
+    rows = [found["data"][part]["rows"] for part in ("train", "validation", "test")]
+    assert 1900 < sum(rows) <= 2000
 
 
 def test_other_hours_than_those_of_the_training_are_noted(run_folder: Path) -> None:
-    result = scratchml("evaluate", run_folder / "model.tflite")
+    result = called("evaluate", run_folder / "model.tflite")
     assert result.returncode == 0
     assert "not the hours that the model was trained on" in result.stderr
 
 
-def damaged(table: pd.DataFrame, **changes: Any) -> str:
-    return table.assign(**changes).to_csv(index=False)
+def test_a_file_of_hours_needs_no_ending(csv: Path, tmp_path: Path) -> None:
+    path = tmp_path / "hours"
+    path.write_bytes(csv.read_bytes())
+    output_of("train", path, "-o", tmp_path / "out", "--epochs", "1")
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"model.npz", "history.csv"}
 
 
-BAD_HOURS = {
-    "empty": ("", "the file is empty"),
-    "header only": ("time,temperature_2m,relative_humidity_2m,snowfall\n", "no hour below it"),
-    "binary": ("\x00\x01\x02\x03", "hours.csv: "),
-    "columns": ("a,b\n1,2\n", "the column time"),
-    "text": (
-        "time,temperature_2m,relative_humidity_2m,snowfall\n2001-01-01T00:00,mild,50,0\n",
-        "line 2, column temperature_2m: the value 'mild' is not a number",
-    ),
-    "missing": (
-        "time,temperature_2m,relative_humidity_2m,snowfall\n2001-01-01T00:00,1,,0\n",
-        "line 2, column relative_humidity_2m: the value is missing",
-    ),
-    "order": (
-        "time,temperature_2m,relative_humidity_2m,snowfall\n"
-        "2001-01-01T01:00,1,50,0\n2001-01-01T00:00,1,50,0\n",
-        "line 3, column time",
-    ),
-    "doubled": (
-        "time,temperature_2m,relative_humidity_2m,snowfall\n"
-        "2001-01-01T01:00,1,50,0\n2001-01-01T01:00,1,50,0\n",
-        "stands twice",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD_HOURS)
-def test_bad_hours_end_in_one_line(case: str, no_temporary_files: Path) -> None:
-    contents, message = BAD_HOURS[case]
-    path = no_temporary_files / "hours.csv"
-    path.write_text(contents)
-    result = scratchml("run", path, "-o", no_temporary_files / "out", *QUICK)
-    assert message in complaint(result)
-    assert not (no_temporary_files / "out").exists()
-
-
-def test_hours_cut_short_end_in_one_line(csv: Path, no_temporary_files: Path) -> None:
-    import gzip
-
-    path = no_temporary_files / "hours.csv.gz"
-    path.write_bytes(gzip.compress(csv.read_bytes())[:-100])
-    result = scratchml("run", path, "-o", no_temporary_files / "out", *QUICK)
-    assert "cut short or damaged" in complaint(result)
-
-
-BAD_OPTIONS = {
-    "no snow": (["--snow-above", "50"], "hours of snow among"),
-    "batch": (["--batch-size", "5000"], "fewer than one batch of 5000"),
-    "hidden 0": (["--hidden", "0"], "each at least 1"),
-    "hidden too many": (["--hidden", "70000"], "at most 65535 units"),
-    "window beyond int64": (["--window", "9" * 25], "whole number"),
-    "hidden word": (["--hidden", "big"], "is not a list such as"),
-    "threshold": (["--threshold", "0.99"], "no validation row reaches the threshold"),
-    "threshold 1": (["--threshold", "1"], "threshold 1"),
-    "threshold nan": (["--threshold", "nan"], "threshold nan"),
-    "dropout": (["--dropout", "1"], "dropout 1"),
-    "epochs": (["--epochs", "0"], "must be positive"),
-    "rate": (["--learning-rate", "1e30"], "not finite"),
-    "split": (["--split", "never"], "known are time, random"),
-    "window": (["--window", "0"], "window 0: it must be"),
-    "name of a header": (["--name", "ScratchML"], "cannot name a C variable"),
-    "window too long": (["--window", "3000"], "no available rows: too few hours"),
-    "name": (["--name", "int"], "cannot name a C variable"),
-}
-
-
-@pytest.mark.parametrize("case", BAD_OPTIONS)
-def test_bad_options_end_in_one_line(case: str, csv: Path, no_temporary_files: Path) -> None:
-    options, message = BAD_OPTIONS[case]
-    result = scratchml("run", csv, "-o", no_temporary_files / "out", *QUICK, *options)
-    result.stdout = ""  # the table of rows may have been printed by then
-    assert message in complaint(result)
-    assert not (no_temporary_files / "out").exists()
-
-
-@pytest.mark.parametrize(
-    "arguments", [["fly"], ["run", "--wings", "2"], ["run", "--seed", "-1"], ["run", "a", "b"]]
-)
-def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
-    result = scratchml(*arguments)
-    assert result.returncode == 2
-    assert "Traceback" not in result.stderr
-
-
-@pytest.mark.parametrize("command", ["evaluate", "quantize", "export", "verify"])
-@pytest.mark.parametrize("contents", [None, b"", b"PK\x03\x04", b"\x1c\x00\x00\x00TFL3junk"])
-def test_a_model_that_is_none_ends_in_one_line(
-    command: str, contents: bytes | None, no_temporary_files: Path
+def test_a_name_and_a_percentile_reach_the_model(
+    csv: Path, run_folder: Path, tmp_path: Path
 ) -> None:
-    path = no_temporary_files / "model"
-    if contents is not None:
-        path.write_bytes(contents)
-    assert str(path) in complaint(scratchml(command, path))
+    """The same percentile, given to ``quantize``, makes the same model."""
+    options = ("--name", "hail", "--percentile", "99")
+    output_of("run", csv, "-o", tmp_path, *QUICK, *options)
+    assert {p.name for p in tmp_path.iterdir()} == {*COMMON, "hail.c", "hail.h"}
+    model = (tmp_path / "model.tflite").read_bytes()
+    assert model != (run_folder / "model.tflite").read_bytes()
+    output_of("quantize", tmp_path / "model.npz", csv, "-o", tmp_path / "q", "--percentile", "99")
+    assert (tmp_path / "q" / "model.tflite").read_bytes() == model
 
 
-@pytest.mark.parametrize("cut", [10, 500, -1])
-@pytest.mark.parametrize("name", ["model.npz", "model.tflite"])
-def test_a_model_cut_short_ends_in_one_line(
-    name: str, cut: int, run_folder: Path, csv: Path, tmp_path: Path
+def test_choices_of_the_user_win_over_the_paper_s(csv: Path, tmp_path: Path) -> None:
+    options = ("--horizon", "2", "--window", "4", "--split", "time", "--epochs", "1")
+    recipe = json_of("train", csv, "-o", tmp_path, "--paper", *options)["data"]["recipe"]
+    assert (recipe["horizon"], recipe["window"], recipe["split"]) == (2, 4, "time")
+    assert recipe["balance"] == "all"  # the paper's
+
+
+# Digits.
+
+
+def test_digits_from_images_to_verified_c(digits_folder: Path) -> None:
+    """At least 96 % of the test images in float, and no more than half a point less in int8."""
+    require("matplotlib")
+    names = {path.name for path in digits_folder.iterdir()}
+    assert names == DIGITS_FILES | DIGITS_PICTURES
+    metrics = json.loads((digits_folder / "metrics.json").read_text("utf-8"))
+    evaluations = metrics["evaluations"]
+    assert list(evaluations) == ["float", "int8", "nearest mean"]
+    accuracy = {name: e["accuracy"] for name, e in evaluations.items()}
+    assert accuracy["float"] >= 0.96
+    assert abs(accuracy["int8"] - accuracy["float"]) <= 0.005
+    assert accuracy["nearest mean"] < accuracy["int8"]
+    assert metrics["data"]["recipe"] == {"validation": 0.2, "test": 0.3, "seed": 0}
+    assert metrics["data"]["test"]["rows"] == evaluations["int8"]["rows"] == 539
+    implementations = {pair["implementation"] for pair in metrics["verify"]}
+    assert implementations >= {"C engine", "exported C"}
+    assert all(pair["differing"] == 0 for pair in metrics["verify"])
+    assert {pair["rows"] for pair in metrics["verify"]} == {539, 3000}
+
+
+def test_digits_are_reported_class_by_class(digits_folder: Path) -> None:
+    text = (digits_folder.parents[1] / "stdout").read_text("utf-8")
+    assert re.findall(r"(\w+), taken for +0 +1 +2 +3 +4 +5 +6 +7 +8 +9 +recall", text) == [
+        "float",
+        "int8",
+    ]
+    for label in ("nearest mean", "macro F1", "64-64-10", "3,000 rows, 0 differ", "539 rows, 0"):
+        assert label in text
+    assert "snow" not in text
+    matrix = json.loads((digits_folder / "metrics.json").read_text("utf-8"))["evaluations"]["int8"]
+    printed = text[text.index("int8, taken for") :].splitlines()[2:12]
+    for label, (line, row) in enumerate(zip(printed, matrix["confusion"], strict=True)):
+        cells = [0 if cell == "." else int(cell) for cell in line.split()[1:-1]]
+        assert (int(line.split()[0]), cells) == (label, row)
+        recall = f"{100 * row[label] / sum(row):.1f}%"
+        assert line.split()[-1] == recall
+
+
+def test_two_runs_of_digits_with_one_seed_give_the_same_bytes(
+    digits_folder: Path, tmp_path: Path
 ) -> None:
-    path = tmp_path / name
-    path.write_bytes((run_folder / name).read_bytes()[:cut])
-    result = scratchml("evaluate", path, csv)
-    if result.returncode == 0:  # the last byte of a .tflite may be padding
-        assert (name, cut) == ("model.tflite", -1)
-    else:
-        complaint(result)
+    result = scratchml("run", "digits", "--rows", "3000", "-o", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert {path.name for path in tmp_path.iterdir()} >= DIGITS_FILES
+    for path in tmp_path.iterdir():  # pictures too
+        assert path.read_bytes() == (digits_folder / path.name).read_bytes(), path.name
 
 
-def test_an_output_folder_that_cannot_be_is_noticed_before_training(
-    csv: Path, tmp_path: Path
+def test_each_step_of_digits_alone_gives_what_run_gives(
+    digits_folder: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "file").write_text("in the way")
-    result = scratchml("run", csv, "-o", tmp_path / "file", *QUICK)
-    assert str(tmp_path / "file") in complaint(result)
-    assert "epoch" not in result.stderr
-    result = scratchml("run", csv, "-o", "/proc/scratchml", *QUICK)
-    assert "/proc/scratchml" in complaint(result)
-    assert "epoch" not in result.stderr
+    output_of("train", "digits", "-o", tmp_path)
+    output_of("quantize", tmp_path / "model.npz")
+    output_of("export", tmp_path / "model.tflite")
+    for name in DIGITS_FILES - {"metrics.json"}:
+        assert (tmp_path / name).read_bytes() == (digits_folder / name).read_bytes(), name
+    metrics = json.loads((digits_folder / "metrics.json").read_text("utf-8"))["evaluations"]
+    for model, name in (("model.npz", "float"), ("model.tflite", "int8")):
+        found = json_of("evaluate", tmp_path / model)
+        assert found == {name: metrics[name], "nearest mean": metrics["nearest mean"]}
+    assert "0 differ" in output_of("verify", tmp_path / "model.tflite", "--rows", "300")
 
 
-def test_a_full_disk_leaves_nothing_half_written(csv: Path, no_temporary_files: Path) -> None:
-    """A limit on file sizes fails a write in the middle, as a full disk does."""
-    folder = no_temporary_files / "out"
-    folder.mkdir()
-    (folder / "model.npz").write_text("of an earlier run")
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-
-    result = scratchml("run", csv, "-o", folder, *QUICK, preexec_fn=limit)
-    result.stdout = ""
-    assert "File too large" in complaint(result)
-    assert [path.name for path in folder.iterdir()] == ["model.npz"]
-    assert (folder / "model.npz").read_text() == "of an earlier run"
+def test_evaluate_counts_the_images_that_were_told_right(digits_folder: Path) -> None:
+    checkpoint = sml.Checkpoint.load(digits_folder / "model.npz")
+    test = sml.digits.make_dataset(seed=0).test
+    logits = test.x.astype(np.float64)
+    for number, w in enumerate(checkpoint.net.weights, start=1):
+        logits = logits @ w[:, :-1].T + w[:, -1]
+        if number < len(checkpoint.net.weights):
+            logits = np.maximum(logits, 0)
+    right = int((logits.argmax(axis=1) == test.y).sum())
+    found = json_of("evaluate", digits_folder / "model.npz")["float"]
+    assert found["accuracy"] == pytest.approx(right / 539, abs=1e-12)
+    assert sum(found["confusion"][k][k] for k in range(10)) == right
 
 
-def test_no_compiler_is_one_line_before_the_work(csv: Path, no_temporary_files: Path) -> None:
-    for environment in ({"PATH": "/nowhere"}, {"CC": "no-such-compiler"}):
-        result = scratchml(
-            "run", csv, "-o", no_temporary_files / "out", *QUICK,
-            env={**os.environ, "CC": "", **environment},
-        )  # fmt: skip
-        assert "compiler" in complaint(result)
-        assert "epoch" not in result.stderr
-    assert not (no_temporary_files / "out").exists()
-
-
-def test_no_compiler_at_verify_time(csv: Path, run_folder: Path) -> None:
-    result = scratchml(
-        "verify", run_folder / "model.tflite", csv,
-        env={**os.environ, "CC": "", "PATH": "/nowhere"},
-    )  # fmt: skip
-    assert "install gcc or clang" in complaint(result)
-
-
-@pytest.mark.parametrize(("ending", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_that_is_ended_in_training_leaves_nothing(
-    ending: signal.Signals, status: int, no_temporary_files: Path
-) -> None:
-    folder = no_temporary_files / "out"
-    command = [sys.executable, "-m", "scratchml", "run", "-o", str(folder)]
-    process = subprocess.Popen(
-        [*command, "--epochs", "5000", "--patience", "5000"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
+def test_another_seed_of_digits_is_another_split(digits_folder: Path, tmp_path: Path) -> None:
+    output_of("train", "digits", "-o", tmp_path, "--seed", "1", "--epochs", "1")
+    first, second = (
+        sml.Checkpoint.load(folder / "model.npz") for folder in (digits_folder, tmp_path)
     )
-    assert process.stderr is not None
-    lines = [process.stderr.readline()]  # an epoch is over: training is under way
-    assert folder.exists()
-    process.send_signal(ending)
-    lines += process.stderr.read().splitlines()
-    process.stderr.close()
-    assert process.wait() == status
-    if ending == signal.SIGINT:
-        assert lines[-1] == "error: interrupted; nothing was written"
-    assert "Traceback" not in "".join(lines)
+    assert (first.recipe.seed, second.recipe.seed) == (0, 1)
+    assert not np.array_equal(*(sml.digits.make_dataset(seed=s).test.index for s in (0, 1)))
+
+
+WEATHER_OPTIONS = [
+    ["--paper"],
+    ["--window", "3"],
+    ["--horizon", "1"],
+    ["--snow-above", "0.5"],
+    ["--colder-than", "2"],
+    ["--split", "random"],
+    ["--balance", "none"],
+]
+
+
+@pytest.mark.parametrize("options", WEATHER_OPTIONS, ids=lambda options: options[0])
+@pytest.mark.parametrize("command", ["run", "train"])
+def test_digits_have_no_choices_of_weather(
+    command: str, options: list[str], no_temporary_files: Path
+) -> None:
+    folder = no_temporary_files / "out"
+    line = refused(command, "digits", "-o", folder, *options)
+    assert line == f"error: {options[0]} is about weather; digits have no such choice"
     assert not folder.exists()
 
 
-def test_too_little_memory_ends_in_one_line(csv: Path, no_temporary_files: Path) -> None:
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
-
-    result = scratchml(
-        "run", csv, "-o", no_temporary_files / "out", *QUICK, "--hidden", "60000,60000",
-        preexec_fn=limit,
-    )  # fmt: skip
-    result.stdout = ""
-    assert "not enough memory" in complaint(result)
-    assert not (no_temporary_files / "out").exists()
-
-
-def test_verify_asks_which_of_several_c_files_is_meant(
-    csv: Path, run_folder: Path, tmp_path: Path
+@pytest.mark.parametrize("command", ["run", "train"])
+@pytest.mark.parametrize("threshold", ["0.5", "2"])
+def test_digits_have_no_threshold_and_it_is_said_before_the_training(
+    command: str, threshold: str, no_temporary_files: Path
 ) -> None:
-    for name in ("model.tflite", "snow_model.c", "snow_model.h"):
-        (tmp_path / name).write_bytes((run_folder / name).read_bytes())
-    assert scratchml("export", tmp_path / "model.tflite", "--name", "other").returncode == 0
-    result = scratchml("verify", tmp_path / "model.tflite", csv, "--rows", "100")
-    assert "choose one with --c" in complaint(result)
+    folder = no_temporary_files / "out"
+    result = called(command, "digits", "-o", folder, "--threshold", threshold)
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == [
+        "error: --threshold is about yes or no; the likeliest class needs none"
+    ]
+    assert not folder.exists()
 
 
-def test_files_of_the_user_are_not_imported(csv: Path, run_folder: Path, tmp_path: Path) -> None:
-    """The oracle's process is Python as well, and looks for modules where it is started."""
-    require("tflite_micro")
-    (tmp_path / "json.py").write_text("raise RuntimeError('shadowed')")
-    command = [str(Path(sys.executable).parent / "scratchml"), "verify"]
-    result = subprocess.run(
-        [*command, str(run_folder / "model.tflite"), str(csv), "--rows", "100"],
-        cwd=tmp_path, capture_output=True, text=True,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert "TFLite Micro" in result.stdout
+@pytest.mark.parametrize("name", ["model.npz", "model.tflite"])
+@pytest.mark.parametrize("command", ["evaluate", "quantize", "verify"])
+def test_a_digits_model_takes_no_hours(
+    command: str, name: str, csv: Path, digits_folder: Path, tmp_path: Path
+) -> None:
+    if (command, name) in {("quantize", "model.tflite"), ("verify", "model.npz")}:
+        name = {"quantize": "model.npz", "verify": "model.tflite"}[command]
+    output = ["-o", tmp_path] if command == "quantize" else []
+    line = refused(command, digits_folder / name, csv, *output)
+    assert line == f"error: {csv}: the model was not trained on hours of weather"
 
 
-def test_help_teaches_every_command() -> None:
-    names = ("run", "train", "evaluate", "quantize", "export", "verify")
+# Defaults and help.
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_network_is_made_as_its_task_says_unless_told_otherwise(
+    name: str, data: sml.Dataset
+) -> None:
+    task = TASKS[name]
+    rows = data if name == "snow" else sml.digits.make_dataset()
+    inputs, outputs, output = {"snow": (6, 1, "sigmoid"), "digits": (64, 10, "softmax")}[name]
+    default = Training.of(rows, None, None, None, None, None, None)
+    assert default == Training(
+        [inputs, *task.hidden, outputs],
+        output,
+        task.dropout,
+        task.epochs,
+        task.batch_size,
+        task.learning_rate,
+        task.patience,
+    )
+    chosen = Training.of(rows, "5,4", 3, 7, 0.5, 0.0, 0)
+    assert chosen == Training([inputs, 5, 4, outputs], output, 0.0, 3, 7, 0.5, 0)
+    net = chosen.network(seed=2)
+    assert (net.sizes, net.output, net.dropout, net.seed) == ((inputs, 5, 4, outputs), output, 0, 2)
+
+
+def test_the_overview_lists_every_command_in_the_order_of_the_work() -> None:
     overview = scratchml("--help").stdout
-    for name in names:
-        assert name in overview
-        assert "Usage: " in scratchml(name, "--help").stdout
+    assert re.findall(r"^│ ([a-z]+) +[A-Z]", overview, re.MULTILINE) == COMMANDS
+    assert list(get_command(app).commands) == COMMANDS  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches_every_option(command: str) -> None:
+    page = one_line(output_of(command, "--help", columns=200))
+    assert f"Usage: scratchml {command}" in page or f" {command} [OPTIONS]" in page
+    parameters = get_command(app).commands[command].params  # type: ignore[attr-defined]
+    assert parameters
+    for parameter in parameters:
+        for word in parameter.opts if parameter.param_type_name == "option" else []:
+            assert f" {word} " in page
+        assert one_line(parameter.help) in page
+        assert len(parameter.help) > 5
+
+
+def test_help_names_the_defaults_of_each_task() -> None:
+    page = one_line(output_of("run", "--help", columns=200))
+    snow, digits = TASKS["snow"], TASKS["digits"]
+    for said in (
+        f"Default: {snow.hidden[0]} for snow, {digits.hidden[0]} for digits.",
+        f"Default: {snow.epochs}, or {digits.epochs} for digits.",
+        f"Default: {snow.batch_size}, or {digits.batch_size} for digits.",
+        f"Default: {snow.learning_rate:g}, or {digits.learning_rate:g} for digits.",
+        f"Default: {snow.dropout:g}, or {digits.dropout:g} for digits.",
+        f"Default: {snow.patience}, or {digits.patience} for digits.",
+    ):
+        assert said in page
+    recipe = sml.Recipe()
+    for choice in (recipe.window, recipe.horizon, f"{recipe.snow_above:g}", recipe.split):
+        assert f"Default: {choice}." in page
+    assert f"Default: {recipe.colder_than:g}." in page
+    assert f"Default: {recipe.balance}." in page
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_reads_as_sentences(command: str) -> None:
+    """A docstring's line breaks are not the page's: no line ends early without a full stop."""
+    page = output_of(command, "--help", columns=70)
+    prose = page[page.index("\n\n") if "\n\n" in page else 0 : page.index("╭")].splitlines()
+    for line, following in pairwise(prose):
+        words = following.split()
+        if line.strip() and words and "Usage" not in line:
+            assert len(line.rstrip()) + 1 + len(words[0]) > 68, (line, following)

@@ -8,11 +8,14 @@ compared with exact arithmetic. Whole models are compared in test_parity.py.
 from __future__ import annotations
 
 import ctypes
+import importlib
+import math
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from operator import setitem
+from operator import mul, setitem
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ from scratchml._engine import ffi, lib
 from test_integer import EDGES, INT32_MAX, INT32_MIN, MULTIPLIERS, exact_requantize, fits
 
 import scratchml as sml
+from scratchml import integer
+from scratchml.digest import digest, stream
 from scratchml.engine import compile_library, compiler
 from scratchml.quantized import QuantizedMLP
 
@@ -34,8 +39,15 @@ NULL = ffi.NULL
 # --- the functions of scratchml.h ------------------------------------------------------------
 
 
+#: A table that follows a layer, and that of a softmax of logits a twentieth apart.
+NEGATED = [-code - 1 for code in range(-128, 128)]
+EXPONENTIALS = [round(math.exp(-d / 20) * INT32_MAX) for d in range(256)]
+
+
 class Structs:
-    """A healthy model as C structs to break: 4 inputs of 2 channels, 3 units, 2 outputs, a head.
+    """A healthy model as C structs to break: 4 inputs of 2 channels, 3 units, 2 outputs.
+
+    The last layer is followed by a table that negates codes, roughly, and by a softmax.
 
     cffi frees what Python does not refer to: everything that is made stays in ``owned``.
     """
@@ -50,13 +62,14 @@ class Structs:
             layer.multiplier = self.new("int32_t[]", [2**30] * outputs)
             layer.shift = self.new("int8_t[]", [-3] * outputs)
             layer.zero_point, layer.act_min, layer.act_max = 5, -128, 127
+        self.layers[1].table = self.new("int8_t[]", NEGATED)
         self.features = self.new("sml_feature[]", 2)
         for feature in self.features:
             feature.mean, feature.min, feature.max = 100, -1000, 1000
             feature.multiplier, feature.shift = 2**30, -2
         self.head = self.new("sml_head *")
-        self.head.apply = ffi.addressof(lib, "sml_head_table")
-        self.head.table = self.new("int8_t[]", list(range(-128, 128)))
+        self.head.apply = ffi.addressof(lib, "sml_softmax")
+        self.head.table = self.new("int32_t[]", EXPONENTIALS)
         self.model = self.new("sml_model *")
         self.model.version, self.model.layout = lib.SML_MODEL_VERSION, lib.SML_LAYOUT_PORTABLE
         self.model.input_zero_point = -7
@@ -108,7 +121,14 @@ def test_the_healthy_structs_run(ready: Structs) -> None:
     ]
     middle = [exact_requantize(v, 2**30, -3) + 5 for v in first]
     last = [sum(w * x for w, x in zip(row, middle, strict=True)) + 10 for row in rows_of(3)]
-    assert list(ready.output) == [exact_requantize(v, 2**30, -3) + 5 for v in last[:2]]
+    codes = [exact_requantize(v, 2**30, -3) + 5 for v in last[:2]]
+    assert list(ready.output) == probabilities([-code - 1 for code in codes])
+
+
+def probabilities(codes: list[int]) -> list[int]:
+    """The softmax of ``Structs``; integer.softmax is tested in test_integer.py."""
+    table = np.array(EXPONENTIALS, np.int32)
+    return integer.softmax(np.array([codes], np.int8), table)[0].tolist()
 
 
 def rows_of(width: int) -> list[list[int]]:
@@ -290,14 +310,46 @@ def test_counts_need_channels(c: Structs) -> None:
 
 def test_without_a_head_the_codes_of_the_last_layer_come_out(ready: Structs) -> None:
     c = ready
-    assert (c.set_input(), c.run()) == (lib.SML_OK, lib.SML_OK)
-    plain = list(c.output)
-    c.head.table = c.new("int8_t[]", [-(code // 2) - 1 for code in range(-128, 128)])
-    assert (c.set_input(), c.run()) == (lib.SML_OK, lib.SML_OK)
-    assert list(c.output) == [-(code // 2) - 1 for code in plain]
-    c.model.head = NULL
+    c.layers[1].table, c.model.head = NULL, NULL
     assert (c.load(), c.give_memory(), c.set_input(), c.run()) == (lib.SML_OK,) * 4
-    assert list(c.output) == plain
+    plain = list(c.output)
+    assert len(set(plain)) == 2
+
+    c.layers[1].table = c.new("int8_t[]", [-(code // 2) - 1 for code in range(-128, 128)])
+    assert (c.set_input(), c.run()) == (lib.SML_OK, lib.SML_OK)
+    looked_up = [-(code // 2) - 1 for code in plain]
+    assert list(c.output) == looked_up
+
+    c.model.head = c.head
+    assert (c.set_input(), c.run()) == (lib.SML_OK, lib.SML_OK)
+    assert list(c.output) == probabilities(looked_up)
+
+    c.layers[1].table = NULL
+    assert (c.set_input(), c.run()) == (lib.SML_OK, lib.SML_OK)
+    assert list(c.output) == probabilities(plain)
+
+
+def test_a_table_follows_any_layer(ready: Structs) -> None:
+    c = ready
+    c.layers[0].table, c.layers[1].table, c.model.head = c.new("int8_t[]", NEGATED), NULL, NULL
+    assert (c.set_input(), c.run()) == (lib.SML_OK, lib.SML_OK)
+    first = [sum(map(mul, row, (1, -2, 3, -4))) + 10 for row in rows_of(4)]
+    middle = [-(exact_requantize(v, 2**30, -3) + 5) - 1 for v in first]
+    last = [sum(map(mul, row, middle)) + 10 for row in rows_of(3)]
+    assert list(c.output) == [exact_requantize(v, 2**30, -3) + 5 for v in last[:2]]
+
+
+@pytest.mark.parametrize(("outputs", "status"), [(511, "OK"), (512, "ERR_SHAPE")])
+def test_a_softmax_has_at_most_511_classes(c: Structs, outputs: int, status: str) -> None:
+    many = 512
+    c.layers[1].outputs, c.model.memory_bytes = outputs, 3 + many
+    c.layers[1].weights = c.new("int8_t[]", 3 * many)
+    c.layers[1].bias = c.new("int32_t[]", many)
+    c.layers[1].multiplier = c.new("int32_t[]", many)
+    c.layers[1].shift = c.new("int8_t[]", many)
+    assert c.load() == getattr(lib, f"SML_{status}")
+    c.model.head = NULL
+    assert c.load() == lib.SML_OK
 
 
 def test_rows_stop_at_the_first_error(ready: Structs) -> None:
@@ -350,6 +402,114 @@ def test_requantize_in_c_equals_the_definition(tmp_path: Path) -> None:
             for value in values:
                 result = requantize(value, multiplier, shift)
                 assert result == exact_requantize(value, multiplier, shift), (value, multiplier)
+
+
+# --- the digest ------------------------------------------------------------------------------
+
+
+def fmix32(h: int) -> int:
+    """MurmurHash3's 32-bit finalizer, in unbounded numbers."""
+    h = (h ^ h >> 16) * 0x85EBCA6B % 2**32
+    h = (h ^ h >> 13) * 0xC2B2AE35 % 2**32
+    return h ^ h >> 16
+
+
+def input_stream(seed: int, first_word: int, count: int) -> Int8:
+    """The definition: words one after the other, little end first, as ``count`` codes."""
+    words = range(first_word, first_word + -(-count // 4))
+    numbers = [fmix32((seed + i * 0x9E3779B9) % 2**32) for i in words]
+    data = b"".join(number.to_bytes(4, "little") for number in numbers)
+    return np.frombuffer(data, np.int8)[:count]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 12345, 2**31, 2**32 - 1])
+@pytest.mark.parametrize(("first", "count"), [(0, 0), (0, 1), (0, 4), (0, 1001), (7, 50), (10, 3)])
+def test_the_input_stream_is_the_documented_one(seed: int, first: int, count: int) -> None:
+    expected = input_stream(seed, 0, first + count)[first:]
+    assert (stream(seed, first, count) == expected).all()
+
+
+def test_the_input_stream_goes_on_beyond_2_to_the_32_words() -> None:
+    first_word = 2**32 - 2
+    expected = input_stream(3, first_word, 24)
+    assert (stream(3, 4 * first_word, 24) == expected).all()
+    assert (expected[8:] == input_stream(3, 0, 16)).all()  # it begins again
+
+
+@pytest.mark.parametrize("sizes", [[1, 1], [2, 3], [3, 5, 2], [4, 1], [5, 4, 3], [7, 2]])
+@pytest.mark.parametrize("seed", [0, 2**32 - 1])
+def test_a_digest_is_the_crc_32_of_all_outputs(sizes: list[int], seed: int) -> None:
+    model = random_model(sizes, 1)
+    rows = input_stream(seed, 0, 333 * sizes[0]).reshape(333, sizes[0])
+    expected = zlib.crc32(model.run(rows).tobytes())
+    with sml.Engine(model) as engine:
+        assert engine.digest(333, seed) == digest(model, 333, seed) == expected
+        assert engine.digest(0, seed) == digest(model, 0, seed) == 0
+        assert engine.digest(332, seed) != expected
+        assert engine.digest(333, seed ^ 1) != expected
+
+
+def test_a_digest_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = random_model([3, 5, 2], 1)
+    monkeypatch.setattr("scratchml.engine.DIGEST_ROWS", 100)
+    monkeypatch.setattr(importlib.import_module("scratchml.digest"), "CHUNK", 300)
+    in_c: list[int] = []
+    in_numpy: list[int] = []
+    with sml.Engine(model) as engine:
+        assert engine.digest(250, 5, in_c.append) == digest(model, 250, 5, in_numpy.append)
+        assert engine.digest(250, 5) == digest(model, 250, 5)
+    assert in_c == in_numpy == [100, 200, 250]
+
+
+@pytest.mark.parametrize("inputs", [1, 2, 3, 4, 5])
+def test_a_digest_does_not_depend_on_how_the_rows_are_cut(inputs: int) -> None:
+    model = random_model([inputs, 3, 2], 1)
+    with sml.Engine(model) as engine:
+        whole = engine.digest(41, 9)
+        context, _memory = engine._context()
+        output, state = ffi.new("int8_t[]", 2), ffi.new("sml_digest *")
+        for cut in ([41], [1, 40], [40, 1], [0, 3, 0, 7, 31], [1] * 41):
+            assert lib.sml_digest_start(state, 9) == lib.SML_OK
+            for rows in cut:
+                assert lib.sml_digest_rows(state, context, rows, output, 2) == lib.SML_OK
+            assert state.crc == whole
+    # the last row's outputs stay
+    last = input_stream(9, 0, 41 * inputs)[-inputs:]
+    assert list(output) == model.run(last[None])[0].tolist()
+
+
+def test_a_digest_goes_on_beyond_2_to_the_32_words() -> None:
+    model = random_model([8, 3], 1)
+    with sml.Engine(model) as engine:
+        context, _memory = engine._context()
+        output, state = ffi.new("int8_t[]", 3), ffi.new("sml_digest *")
+        assert lib.sml_digest_start(state, 3) == lib.SML_OK
+        state.words = 2**32 - 3
+        assert lib.sml_digest_rows(state, context, 4, output, 3) == lib.SML_OK
+    rows = input_stream(3, 2**32 - 3, 32).reshape(4, 8)
+    assert state.crc == zlib.crc32(model.run(rows).tobytes())
+
+
+def test_a_digest_refuses_what_a_run_does(c: Structs) -> None:
+    state = c.new("sml_digest *")
+    start, rows = lib.sml_digest_start, lib.sml_digest_rows
+    assert start(NULL, 0) == lib.SML_ERR_ARGUMENT
+    assert start(state, 0) == lib.SML_OK
+    assert rows(state, c.context, 1, c.output, 2) == lib.SML_ERR_STATE  # no model
+    assert c.load() == lib.SML_OK
+    assert rows(state, c.context, 1, c.output, 2) == lib.SML_ERR_STATE  # no memory
+    assert c.give_memory() == lib.SML_OK
+    assert rows(NULL, c.context, 1, c.output, 2) == lib.SML_ERR_ARGUMENT
+    assert rows(state, NULL, 1, c.output, 2) == lib.SML_ERR_ARGUMENT
+    assert rows(state, c.context, 1, NULL, 2) == lib.SML_ERR_ARGUMENT
+    assert (state.crc, state.words) == (0, 0)  # nothing has been run
+    for n in (0, 1, 3):
+        assert rows(state, c.context, 1, c.output, n) == lib.SML_ERR_SHAPE
+    assert state.crc == 0
+    assert start(state, 0) == lib.SML_OK
+    assert rows(state, c.context, 1, c.output, 2) == lib.SML_OK
+    assert state.crc == zlib.crc32(bytes(ffi.buffer(c.output)))
+    assert c.run() == lib.SML_ERR_STATE  # the rows were consumed
 
 
 # --- Engine ----------------------------------------------------------------------------------
@@ -531,8 +691,9 @@ def test_an_exported_model_runs_and_cleans_up(
 def test_the_numbers_that_run_are_those_in_the_file(
     exported: Path, small: QuantizedMLP, codes: Int8
 ) -> None:
-    edit(exported, ".act_max = 127,\n    },\n};", ".act_max = 5,\n    },\n};")
-    table = small.logistic_table
+    last = ".act_max = {},\n        .table = layer2_table,"
+    edit(exported, last.format(127), last.format(5))
+    table = small.layers[-1].table
     assert table is not None
     with sml.Engine.from_c(str(exported), small) as engine:
         result = engine.run(codes)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import ROOT, random_model, require
 
 import scratchml as sml
-from scratchml.export import flash_bytes, golden_inputs
+from scratchml.affine import PROBABILITY, Quantization
+from scratchml.digest import digest
+from scratchml.export import SIZEOF, flash_bytes, golden_inputs
+from scratchml.layers import Elementwise, QuantizedDense, Softmax
 from scratchml.resources import engine_folder, engine_sources
 
 SELF_TEST = ROOT / "tests" / "c" / "self_test.c"
+DIGEST = ROOT / "tests" / "c" / "digest.c"
 WARNINGS = (
     "-std=c11 -Wall -Wextra -Wconversion -Wshadow -Wpedantic -Wcast-qual -Wstrict-prototypes "
     "-Wmissing-prototypes -Wundef -Wdouble-promotion -Werror"
@@ -31,13 +37,39 @@ def models(model: sml.QuantizedMLP) -> dict[str, sml.QuantizedMLP]:
     plain = random_model([5, 7, 3], 1)
     return {
         "snow_model": model,
-        "logits_model": sml.QuantizedMLP(plain.layers),
+        "logits_model": sml.QuantizedMLP((plain.layers[0], replace(plain.layers[1], following=()))),
         "deep_model": random_model([4, 9, 1, 8, 2, 16, 3], 2),
         "wide_model": random_model([64, 32, 10], 3),
+        "classes_model": random_model([8, 16, 10], 4, activations="relu6", output="softmax"),
+        "many_classes_model": random_model([3, 511], 5, output="softmax"),
+        "tables_model": with_tables(random_model([6, 9, 7, 3], 6, activations="sigmoid")),
     }
 
 
-NAMES = ("snow_model", "logits_model", "deep_model", "wide_model")
+NAMES = (
+    "snow_model",
+    "logits_model",
+    "deep_model",
+    "wide_model",
+    "classes_model",
+    "many_classes_model",
+    "tables_model",
+)
+
+
+def with_tables(model: sml.QuantizedMLP) -> sml.QuantizedMLP:
+    """The model, with operators of their own behind every layer: each needs a table."""
+    layers: list[QuantizedDense] = []
+    for layer in model.layers:
+        source = layer.target
+        target = Quantization(float(np.float32(source.scale * 1.5)), source.zero_point // 2)
+        rescale = [Elementwise("quantize", source, target), Elementwise("relu6", target, target)]
+        logistic = Elementwise("logistic", target, PROBABILITY)
+        before = layers[-1].output if layers else layer.source
+        layers.append(replace(layer, source=before, following=(*rescale, logistic)))
+    result = sml.QuantizedMLP(tuple(layers))
+    assert all(layer.table is not None for layer in result.layers)
+    return result
 
 
 def compile_c(compiler: str, *arguments: str | Path) -> None:
@@ -63,12 +95,16 @@ def test_every_weight_stands_in_the_file(model: sml.QuantizedMLP, tmp_path: Path
     source, _ = sml.export_c(model, tmp_path, name="snow")
     text = source.read_text("utf-8")
     for number, layer in enumerate(model.layers, start=1):
-        for name, values in (
-            ("weights", layer.weights),
-            ("bias", layer.folded_bias),
-            ("multiplier", layer.multiplier),
-            ("shift", layer.shift),
-        ):
+        arrays = {
+            "weights": layer.weights,
+            "bias": layer.folded_bias,
+            "multiplier": layer.multiplier,
+            "shift": layer.shift,
+        }
+        if layer.table is not None:
+            arrays["table"] = layer.table
+        assert (f"layer{number}_table" in text) == ("table" in arrays)
+        for name, values in arrays.items():
             found = re.search(rf"layer{number}_{name}\[\d+\] = {{(.*?)}};", text, re.DOTALL)
             assert found is not None
             numbers = [int(word) for word in re.findall(r"-?\d+", found[1])]
@@ -80,6 +116,47 @@ def test_golden_outputs_are_not_all_alike(model: sml.QuantizedMLP) -> None:
     assert len(np.unique(outputs)) > 10
 
 
+class Sanitizers:
+    """Programs compiled with ASan and UBSan in GCC, with UBSan alone in Clang, whose ASan is a
+    package of its own; the engine is compiled once for each kind."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.engines: dict[tuple[str, str], list[Path]] = {}
+
+    def run(self, program: Path, source: Path, compiler: str, optimization: str) -> list[str]:
+        """The lines that one of ``tests/c`` prints with an exported model."""
+        if (compiler, optimization) not in self.engines:
+            self.engines[compiler, optimization] = self.compile_engine(compiler, optimization)
+        name, target = source.stem, source.with_name(program.stem)
+        model = ["-DSML_SELF_TEST", f"-DMODEL={name}", f"-DMODEL_UPPER={name.upper()}"]
+        compile_c(
+            compiler, *self.flags(compiler, optimization), *model, "-I", source.parent,
+            program, source, *self.engines[compiler, optimization], "-o", target,
+        )  # fmt: skip
+        result = subprocess.run([target], capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout.splitlines()
+
+    def compile_engine(self, compiler: str, optimization: str) -> list[Path]:
+        objects = []
+        for source in engine_sources():
+            objects.append(self.folder / f"{compiler}{optimization}{source.stem}.o")
+            flags = self.flags(compiler, optimization)
+            compile_c(compiler, *flags, "-c", source, "-o", objects[-1])
+        return objects
+
+    def flags(self, compiler: str, optimization: str) -> list[str]:
+        gcc = ["-fsanitize=address", "-fno-sanitize-recover=all"]
+        other = gcc if compiler == "gcc" else ["-fsanitize-trap=all", "-g"]
+        return [*WARNINGS, optimization, "-fsanitize=undefined", *other]
+
+
+@pytest.fixture(scope="module")
+def sanitizers(tmp_path_factory: pytest.TempPathFactory) -> Sanitizers:
+    return Sanitizers(tmp_path_factory.mktemp("engine"))
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("optimization", ["-O0", "-O3"])
@@ -88,32 +165,57 @@ def test_golden_vectors_pass_under_sanitizers(
     name: str,
     compiler: str,
     optimization: str,
+    sanitizers: Sanitizers,
     tmp_path: Path,
 ) -> None:
-    """ASan and UBSan in GCC; UBSan alone in Clang, whose ASan is a package of its own."""
     source, _ = sml.export_c(models[name], tmp_path, name=name)
-    address = ["-fsanitize=address"] if compiler == "gcc" else ["-fsanitize-trap=all"]
-    program = tmp_path / "self_test"
-    compile_c(
-        compiler,
-        *WARNINGS,
-        optimization,
-        "-fsanitize=undefined",
-        *address,
-        "-fno-sanitize-recover=all" if compiler == "gcc" else "-g",
-        "-DSML_SELF_TEST",
-        f"-DMODEL={name}",
-        f"-DMODEL_UPPER={name.upper()}",
-        "-I",
-        tmp_path,
-        SELF_TEST,
-        source,
-        *engine_sources(),
-        "-o",
-        program,
+    lines = sanitizers.run(SELF_TEST, source, compiler, optimization)
+    assert lines == ["self-test 32/32"]
+
+
+@pytest.mark.parametrize("name", ["snow_model", "many_classes_model", "tables_model"])
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_the_digest_passes_under_sanitizers(
+    models: dict[str, sml.QuantizedMLP],
+    name: str,
+    compiler: str,
+    sanitizers: Sanitizers,
+    tmp_path: Path,
+) -> None:
+    source, _ = sml.export_c(models[name], tmp_path, name=name)
+    expected = str(digest(models[name], 1001, 7))
+    assert sanitizers.run(DIGEST, source, compiler, "-O3") == [expected] * 2
+
+
+def test_511_equal_classes_pass_under_sanitizers(sanitizers: Sanitizers, tmp_path: Path) -> None:
+    """The largest sum that a softmax can have."""
+    one, zeros = np.ones(511, np.float32), np.zeros(511, np.int32)
+    logits = Quantization(0.1, 0)
+    layer = QuantizedDense(np.zeros((511, 1), np.int8), one, zeros, logits, logits)
+    alike = sml.QuantizedMLP((layer,), Softmax(logits))
+    assert (alike.run(golden_inputs(alike)) == -127).all()
+    source, _ = sml.export_c(alike, tmp_path, name="alike")
+    assert sanitizers.run(SELF_TEST, source, "gcc", "-O0") == ["self-test 32/32"]
+
+
+@pytest.mark.parametrize("cpu", [CORTEX_M4, CORTEX_M0PLUS], ids=["cortex-m4", "cortex-m0plus"])
+@pytest.mark.parametrize("program", [SELF_TEST, DIGEST], ids=["self-test", "digest"])
+def test_the_programs_compile_for_both_boards(
+    models: dict[str, sml.QuantizedMLP], program: Path, cpu: list[str], tmp_path: Path
+) -> None:
+    sml.export_c(models["classes_model"], tmp_path, name="classes_model")
+    names = ["-DSML_SELF_TEST", "-DMODEL=classes_model", "-DMODEL_UPPER=CLASSES_MODEL"]
+    flags = [*cpu, *ARDUINO, *WARNINGS, *names, "-I", tmp_path]
+    compile_c("arm-none-eabi-gcc", *flags, "-c", program, "-o", tmp_path / "program.o")
+
+
+@pytest.mark.parametrize("name", SIZEOF)
+def test_the_structs_are_as_large_as_the_exporter_thinks(name: str, tmp_path: Path) -> None:
+    program = tmp_path / "sizes.c"
+    program.write_text(
+        f'#include "scratchml.h"\n_Static_assert(sizeof({name}) == {SIZEOF[name]}, "");\n'
     )
-    result = subprocess.run([program], capture_output=True, text=True)
-    assert (result.returncode, result.stdout) == (0, "self-test 32/32\n"), result.stderr
+    compile_c("arm-none-eabi-gcc", *CORTEX_M0PLUS, "-std=c11", "-fsyntax-only", program)
 
 
 def test_a_wrong_weight_fails_the_self_test(model: sml.QuantizedMLP, tmp_path: Path) -> None:
@@ -166,6 +268,53 @@ def test_engine_compiles_for_both_boards(cpu: list[str], tmp_path: Path) -> None
     assert variables == set()
     # 64-bit multiplication on the M0+, which has no instruction for it
     assert undefined - defined <= {"memcpy", "memset", "memmove", "__aeabi_lmul"}
+
+
+def defines(model: sml.QuantizedMLP, folder: Path) -> dict[str, str]:
+    """The constants of an exported header, without the parentheses around negative ones."""
+    _, header = sml.export_c(model, folder, name="snow")
+    found = re.findall(r"^#define SNOW_(\w+) \(?([^()\n]+)\)?$", header.read_text("utf-8"), re.M)
+    return dict(found)
+
+
+def test_the_header_says_what_the_outputs_mean(
+    models: dict[str, sml.QuantizedMLP], tmp_path: Path
+) -> None:
+    for name, model in models.items():
+        constants = defines(model, tmp_path)
+        assert constants["INPUTS"] == str(model.inputs)
+        assert constants["OUTPUTS"] == str(model.outputs)
+        assert constants["MEMORY_BYTES"] == str(model.memory_bytes)
+        assert constants["OUTPUT_SCALE"].endswith("f")
+        scale = np.float32(constants["OUTPUT_SCALE"].removesuffix("f"))
+        meaning = model.output_quantization
+        assert (float(scale), int(constants["OUTPUT_ZERO_POINT"])) == (
+            meaning.scale,
+            meaning.zero_point,
+        )
+        assert ("THRESHOLD" in constants) == (name == "snow_model")
+    assert defines(models["classes_model"], tmp_path)["OUTPUT_SCALE"] == "0.00390625f"
+
+
+def test_the_header_names_the_classes_that_the_metadata_does(
+    models: dict[str, sml.QuantizedMLP], tmp_path: Path
+) -> None:
+    def header(name: str, **metadata: Any) -> str:
+        model = replace(models[name], metadata=metadata)
+        return sml.export_c(model, tmp_path, name="snow")[1].read_text("utf-8")
+
+    threshold = models["snow_model"].decision_threshold
+    assert "/* Positive when output[0] >= this code" in header("snow_model")
+    assert "/* Positive (snow) when output[0]" in header("snow_model", classes=["dry", "snow"])
+    assert "/* Positive when output[0]" in header("snow_model", classes=["only one"])
+    assert f"#define SNOW_THRESHOLD ({threshold})" in header("snow_model")
+    digits = [f"digit {i}" for i in range(10)]
+    assert "most likely class. */" in header("classes_model")
+    text = header("classes_model", classes=digits)
+    assert ", ".join(digits) in re.sub(r"\s+", " ", text)
+    text = header("classes_model", classes=["*/ evil"] * 10)
+    assert "evil" in text
+    assert "evil" not in re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
 
 
 @pytest.mark.parametrize("standard", ["c++14", "c++20"])
@@ -227,7 +376,7 @@ def test_text_from_a_file_cannot_leave_its_comment(model: sml.QuantizedMLP, tmp_
         model.scaler.mean,
         model.scaler.std,
     )
-    hostile = sml.QuantizedMLP(model.layers, True, scaler, 0.5, {"data": nasty, "seed": nasty})
+    hostile = sml.QuantizedMLP(model.layers, None, scaler, 0.5, {"data": nasty, "seed": nasty})
     source, _ = sml.export_c(hostile, tmp_path, name="snow")
     compile_c("gcc", *WARNINGS, "-c", source, "-o", tmp_path / "snow.o")
     assert b"evil" not in (tmp_path / "snow.o").read_bytes()

@@ -21,7 +21,9 @@ import scratchml as sml
 from scratchml import tflite
 
 FOLDER = Path(__file__).parent / "golden" / "vectors"
-NAMES = ["corners", "deep", "several_sigmoids", "sigmoid", "snow", "wide"]
+NAMES = """
+    bounded corners deep hidden_sigmoids operators several_sigmoids sigmoid snow softmax wide
+""".split()
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,13 @@ def test_the_snow_models_counts_give_the_golden_codes_and_outputs() -> None:
 
 def test_the_snow_models_file_tells_what_it_is() -> None:
     model = load("snow").model
-    assert model.sizes == (6, 12, 1) and model.logistic
+    assert model.sizes == (6, 12, 1) and model.output == "sigmoid"
     assert model.scaler is not None
     assert model.scaler.names == ("temperature_2m", "relative_humidity_2m")
     assert model.scaler.resolution == (100, 100)
     assert 0 < model.threshold < 1
-    assert sorted(model.metadata) == ["data", "recipe", "seed"]
+    assert sorted(model.metadata) == ["classes", "data", "recipe", "seed", "task"]
+    assert model.classes == ("no snow", "snow")
 
 
 def test_tflite_micro_still_gives_the_golden_outputs() -> None:

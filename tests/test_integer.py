@@ -1,14 +1,15 @@
 """The integer arithmetic against exact rational numbers, and against gemmlowp's definition.
 
 Every fixed-point function is checked alone: the two roundings against ``fractions.Fraction``, the
-high product also against gemmlowp's own definition, the exponential and the logistic function
-against floating point. Not covered: the C engine and TensorFlow Lite Micro, with which
-test_parity.py compares whole models and the sigmoid's table.
+high product also against gemmlowp's own definition, the exponential, the logistic function and the
+softmax against floating point and decimal numbers. Not covered: the C engine and TensorFlow Lite
+Micro, with which test_layers.py and test_parity.py compare tables and whole models.
 """
 
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -18,7 +19,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from scratchml import integer
-from scratchml.quantized import quantize_multiplier
+from scratchml.affine import quantize_multiplier
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 HALF = Fraction(1, 2)
@@ -269,7 +270,7 @@ def test_the_last_quarter_of_the_exponential_is_within_2_to_the_minus_22() -> No
 
 def test_the_reciprocal_is_within_7_units() -> None:
     a = q_numbers(2, INT32_MAX)
-    error = integer._one_over_one_plus(a) - 2**31 / (1 + a / 2.0**31)
+    error = integer.one_over_one_plus(a) - 2**31 / (1 + a / 2.0**31)
     assert np.abs(error).max() < 7  # of 2^-31
 
 
@@ -317,3 +318,98 @@ def test_the_sigmoid_is_within_a_code_of_the_float_formula(scale: float, zero_po
 def test_an_enormous_scale_leaves_only_the_two_ends(scale: float) -> None:
     # the radius is 0, and "at most minus the radius" is asked first: zero itself goes to -128
     assert table(scale, 5).tolist() == [-128] * (128 + 5 + 1) + [127] * (127 - 5)
+
+
+# --- softmax ---------------------------------------------------------------------------------
+
+#: Logit scales from just above 2^-26, the least allowed, to where only one class is left.
+logit_scales = st.floats(-25.99, 14).map(lambda power: float(np.float32(2.0**power)))
+few_examples = settings(deadline=None, max_examples=150)
+
+
+def exponentials(scale: float) -> npt.NDArray[np.int32]:
+    table = integer.exp_table(*quantize_multiplier(min(scale * 2**26, INT32_MAX)))
+    return table.astype(np.int32)
+
+
+def exact_probabilities(scale: float, row: list[int]) -> list[Decimal]:
+    """The softmax of a row of codes, to 28 digits."""
+    powers = [(Decimal(scale) * (code - max(row))).exp() for code in row]
+    return [power / sum(powers) for power in powers]
+
+
+def exact_codes(scale: float, row: list[int]) -> list[float]:
+    """What the output codes would be if they were no integers."""
+    return [float(min(256 * p - 128, Decimal(127))) for p in exact_probabilities(scale, row)]
+
+
+@given(scale=logit_scales)
+@example(2.0**-26 * (1 + 2.0**-23))
+@example(31 / 255)
+@example(2.0**14)
+@few_examples
+def test_the_exponentials_of_all_256_differences(scale: float) -> None:
+    table = exponentials(scale)
+    exact = [float((Decimal(-scale) * d).exp() * 2**31) for d in range(256)]
+    assert table[0] == INT32_MAX
+    assert (np.diff(table.astype(np.int64)) <= 0).all()
+    # 2^-22 as alone; and what counts as 0 lies below 2^-22 too, beyond 15.5
+    assert np.abs(table - np.array(exact)).max() < 2**9
+
+
+def test_the_exponentials_reach_from_all_alike_to_all_zero() -> None:
+    assert (exponentials(2.0**-26 * (1 + 2.0**-23)) > INT32_MAX - 10_000).all()
+    assert exponentials(40.0).tolist() == [INT32_MAX] + [0] * 255
+
+
+@given(
+    scale=logit_scales,
+    classes=st.integers(1, 511) | st.integers(1, 4),
+    spread=st.floats(0, 8),
+    seed=st.integers(0, 2**32 - 1),
+)
+@few_examples
+def test_a_softmax_is_the_nearest_code_and_keeps_the_order(
+    scale: float, classes: int, spread: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(rng.uniform(-128, 127), 2.0**spread, (4, classes))
+    x = np.clip(np.floor(logits), -128, 127).astype(np.int8)
+    result = integer.softmax(x, exponentials(scale))
+    assert result.shape == x.shape and result.dtype == np.int8
+    for row, codes in zip(x.tolist(), result.astype(int), strict=True):
+        # half a code from rounding; a thousandth where fixed point falls on a tie's other side
+        assert np.abs(codes - np.array(exact_codes(scale, row))).max() <= 0.501
+        order = np.argsort(row, kind="stable")
+        steps, equal = np.diff(codes[order]), np.diff(np.array(row)[order]) == 0
+        assert (steps >= 0).all() and (steps[equal] == 0).all()
+        # each is half off at most, and 255/256 is the most there is
+        assert abs((codes + 128).sum() - 256) <= max(0.501 * classes, 1)
+
+
+@pytest.mark.parametrize("scale", [2.0**-20, 0.003, 1 / 64, 0.1, 0.7, 3.0, 31.0])
+def test_a_softmax_of_two_classes_at_all_256_differences(scale: float) -> None:
+    rows = [[127, 127 - d] for d in range(256)] + [[-128 + d, -128] for d in range(256)]
+    result = integer.softmax(np.array(rows, np.int8), exponentials(scale))
+    for row, codes in zip(rows, result.tolist(), strict=True):
+        for code, exact in zip(codes, exact_codes(scale, row), strict=True):
+            assert abs(code - exact) <= 0.501
+    assert (result[:256] == result[256:]).all()  # only differences count
+
+
+@pytest.mark.parametrize("code", [-128, 0, 127])
+def test_a_softmax_of_up_to_511_equal_classes(code: int) -> None:
+    table = exponentials(0.1)
+    for classes in range(1, 512):
+        x = np.full((1, classes), code, np.int8)
+        expected = min(round_upwards(Fraction(256, classes)) - 128, 127)
+        assert integer.softmax(x, table).tolist() == [[expected] * classes]
+
+
+def test_the_sum_of_511_exponentials_has_four_leading_zeros() -> None:
+    """Which is what the shifts of the softmax, in numpy and in C, rely on."""
+    assert 511 * int(integer.rounding_shift_right(np.array(INT32_MAX), 12)) < 2**28
+
+
+def test_a_softmax_of_no_rows() -> None:
+    assert integer.softmax(np.zeros((0, 3), np.int8), exponentials(0.1)).shape == (0, 3)

@@ -14,7 +14,9 @@ import pytest
 from conftest import ROOT, leave_out
 
 import scratchml
-from scratchml.resources import engine_sources, find
+from scratchml.resources import engine_folder, engine_sources, find
+
+ENGINE_AND_HOST = ("engine", "host")
 
 pytestmark = pytest.mark.network  # building asks the package index for setuptools and cffi
 
@@ -34,13 +36,17 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_holds_data_and_c_sources(packages: Path) -> None:
     (wheel,) = packages.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert "scratchml/data/reynolds_mountain_east_wy1999-2008.csv.gz" in names
+    for table in ("reynolds_mountain_east_wy1999-2008.csv.gz", "digits.csv.gz"):
+        assert f"scratchml/data/{table}" in names
     assert "scratchml/py.typed" in names
     for module in (ROOT / "src" / "scratchml").rglob("*.py"):
         assert module.relative_to(ROOT / "src").as_posix() in names
-    for source in (ROOT / "csrc").glob("*/*.[ch]"):
-        assert f"scratchml/csrc/{source.parent.name}/{source.name}" in names
-    assert any(name.startswith("scratchml/_engine.") for name in names)
+    sources = {folder: list((ROOT / "csrc" / folder).glob("*.[ch]")) for folder in ENGINE_AND_HOST}
+    for folder, files in sources.items():
+        assert files
+        assert {f"scratchml/csrc/{folder}/{source.name}" for source in files} <= names
+    for extension in ("_engine", "_engine_trace"):
+        assert any(name.startswith(f"scratchml/{extension}.") for name in names)
     assert not any("test" in name for name in names)
 
 
@@ -48,7 +54,10 @@ def test_source_package_holds_what_a_build_needs(packages: Path) -> None:
     (sdist,) = packages.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
-    assert {"pyproject.toml", "setup.py", "LICENSE", "csrc/engine/scratchml.h"} <= names
+    assert {"pyproject.toml", "setup.py", "LICENSE", "data/digits.csv.gz"} <= names
+    for folder in ENGINE_AND_HOST:
+        for source in (ROOT / "csrc" / folder).glob("*.[ch]"):
+            assert f"csrc/{folder}/{source.name}" in names
 
 
 def test_installed_wheel_runs_from_another_folder(packages: Path, tmp_path: Path) -> None:
@@ -70,12 +79,19 @@ def test_installed_wheel_runs_from_another_folder(packages: Path, tmp_path: Path
         cwd=elsewhere, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert where.stdout.startswith(str(site))
-    result = subprocess.run(
-        [tmp_path / "env" / "bin" / "scratchml", "run", "--rows", "500", "--no-pictures"],
-        cwd=elsewhere, capture_output=True, text=True,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert (elsewhere / "build" / "snow" / "snow_model.c").exists()
+    model = "build/digits/model.tflite"
+    for arguments in (
+        ["run", "--rows", "500", "--no-pictures"],
+        ["run", "digits", "--rows", "500", "--no-pictures", "--epochs", "3"],
+        ["info", model],
+        ["digest", model, "--rows", "1000"],
+        ["trace", model, "--row", "0"],
+    ):
+        command = [tmp_path / "env" / "bin" / "scratchml", *arguments]
+        result = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+    for name in ("snow", "digits"):
+        assert (elsewhere / "build" / name / f"{name}_model.c").exists()
 
 
 def test_version_is_the_package_s() -> None:
@@ -86,4 +102,8 @@ def test_version_is_the_package_s() -> None:
 
 def test_resources_are_found_in_this_installation() -> None:
     assert (find("data") / "README.md").exists()
-    assert [path.name for path in engine_sources()] == ["dense_portable.c", "scratchml.c"]
+    names = [path.name for path in engine_sources()]
+    assert names == ["dense_portable.c", "digest.c", "scratchml.c", "softmax.c"]
+    for path in engine_sources():
+        assert path.parent == engine_folder()
+    assert (find("data") / "digits.csv.gz").exists()

@@ -21,11 +21,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import random_model, require
+from conftest import random_model, require, with_sigmoid
 
 import scratchml as sml
 from scratchml import oracle, tflite
-from scratchml.quantized import Quantization, QuantizedDense, QuantizedMLP
+from scratchml.affine import Quantization
+from scratchml.layers import QuantizedDense
+from scratchml.quantized import QuantizedMLP
 from scratchml.verify import (
     C_ENGINE,
     EXPORTED_C,
@@ -59,14 +61,23 @@ for path in sorted(Path(sys.argv[1]).glob("*.tflite")):
 
 def judge(cases: Sequence[tuple[QuantizedMLP | bytes, Int8]]) -> list[Int8]:
     """What TensorFlow Lite Micro makes of each model's rows; one process for all of them."""
+    done, outputs = ask_tflite_micro(cases)
+    assert done.returncode == 0, done.stderr
+    return outputs
+
+
+def ask_tflite_micro(
+    cases: Sequence[tuple[QuantizedMLP | bytes, Int8]],
+) -> tuple[subprocess.CompletedProcess[str], list[Int8]]:
+    """How the process ended, which a model may abort, and the outputs up to there."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{number:04}.tflite" for number in range(len(cases))]
         for path, (model, rows) in zip(paths, cases, strict=True):
             path.write_bytes(model if isinstance(model, bytes) else tflite.to_bytes(model))
             np.save(path.with_suffix(".npy"), rows)
         done = subprocess.run([sys.executable, "-c", JUDGE, folder], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return [np.load(path.with_suffix(".output.npy")) for path in paths]
+        outputs = [path.with_suffix(".output.npy") for path in paths]
+        return done, [np.load(path) for path in outputs if path.exists()]
 
 
 # --- models ----------------------------------------------------------------------------------
@@ -97,7 +108,7 @@ def layer(
     outputs: int,
     source: Quantization,
     *,
-    relu: bool = True,
+    activation: str = "relu",
     spread: float = 80.0,
     zero_point: int | None = None,
     weights: Int8 | None = None,
@@ -118,7 +129,7 @@ def layer(
         int(rng.integers(-128, 128)) if zero_point is None else zero_point,
     )
     biases = rng.normal(0, bias, outputs) * size
-    return QuantizedDense(weights, scales, biases.astype(np.int32), source, target, relu)
+    return QuantizedDense(weights, scales, biases.astype(np.int32), source, target, activation)
 
 
 def chain(
@@ -130,12 +141,17 @@ def chain(
     layers: list[QuantizedDense] = []
     for index, (inputs, outputs) in enumerate(pairwise(sizes), start=2):
         relu = index < len(sizes)
-        options: dict[str, Any] = {"relu": relu, "zero_point": -128 if relu else None, **choices}
+        options: dict[str, Any] = {
+            "activation": "relu" if relu else "linear",
+            "zero_point": -128 if relu else None,
+            **choices,
+        }
         layers.append(layer(rng, inputs, outputs, quantization, **options))
         quantization = layers[-1].target
     if logistic:  # as many codes as a sigmoid can tell apart
-        layers[-1] = replace_target(layers[-1], Quantization(0.047, layers[-1].target.zero_point))
-    return QuantizedMLP(tuple(layers), logistic)
+        logits = Quantization(0.047, layers[-1].target.zero_point)
+        layers[-1] = with_sigmoid(replace_target(layers[-1], logits))
+    return QuantizedMLP(tuple(layers))
 
 
 def replace_target(old: QuantizedDense, target: Quantization) -> QuantizedDense:
@@ -157,9 +173,9 @@ def left_shifts() -> QuantizedMLP:
     scales = np.array([0.5, 1, 2, 3.7, 15.9, 60], np.float32)
     bias = np.array([3, -3, 0, 7, -20, 1], np.int32)
     source, target = Quantization(1.0, 3), Quantization(1.0, -7)
-    first = QuantizedDense(weights, scales, bias, source, target, False)
+    first = QuantizedDense(weights, scales, bias, source, target)
     assert first.shift.tolist() == [0, 1, 2, 2, 4, 6]
-    return QuantizedMLP((first, layer(rng, 6, 3, target, relu=False)))
+    return QuantizedMLP((first, layer(rng, 6, 3, target, activation="linear")))
 
 
 def vanishing_factors() -> QuantizedMLP:
@@ -169,7 +185,7 @@ def vanishing_factors() -> QuantizedMLP:
     weights = rng.integers(-127, 128, (6, 8)).astype(np.int8)
     bias = np.array([2**30, -(2**30), 2**30, 2**30, 5, 2**19], np.int32)
     source, target = Quantization(1.0, 0), Quantization(1.0, 11)
-    only = QuantizedDense(weights, scales, bias, source, target, False)
+    only = QuantizedDense(weights, scales, bias, source, target)
     assert only.shift.tolist() == [-30, -31, -31, 0, 0, -13]
     assert (only.multiplier == 0).tolist() == [False, False, False, True, True, False]
     return QuantizedMLP((only,))
@@ -187,8 +203,8 @@ def constant_rows() -> QuantizedMLP:
         target.scale * 300 / source.scale / 2**30,
     )
     bias = np.array([100, 0, 5000, -9000, 2**30, -(2**30), -100], np.int32)
-    first = QuantizedDense(weights, scales, bias, source, target, False)
-    return QuantizedMLP((first, layer(rng, 7, 2, target, relu=False, zero_point=0)))
+    first = QuantizedDense(weights, scales, bias, source, target)
+    return QuantizedMLP((first, layer(rng, 7, 2, target, activation="linear", zero_point=0)))
 
 
 def dead_units() -> QuantizedMLP:
@@ -199,7 +215,7 @@ def dead_units() -> QuantizedMLP:
     bias[::2] = -(10**7)
     first = replace(first, bias=bias)
     assert (QuantizedMLP((first,)).run(np.zeros((9, 6), np.int8))[:, ::2] == -128).all()
-    return QuantizedMLP((first, layer(rng, 8, 2, first.target, relu=False)))
+    return QuantizedMLP((first, layer(rng, 8, 2, first.target, activation="linear")))
 
 
 def full_accumulators() -> QuantizedMLP:
@@ -212,7 +228,7 @@ def full_accumulators() -> QuantizedMLP:
     bias[1] = -bias[1]
     bias[2:] = [2**27 - 16 - reach[2], 0]  # a factor of 9.5 shifts to the left by 4
     source, target = Quantization(1.0, 0), Quantization(1.0, -13)
-    first = QuantizedDense(weights, scales, bias.astype(np.int32), source, target, False)
+    first = QuantizedDense(weights, scales, bias.astype(np.int32), source, target)
     assert first.shift.tolist() == [-23, -23, 4, -12]
     return QuantizedMLP((first,))
 
@@ -222,7 +238,7 @@ def extreme_weights() -> QuantizedMLP:
     rng = np.random.default_rng(35)
     weights = rng.choice(np.array([-128, 127], np.int8), (16, 32))
     first = layer(rng, 32, 16, Quantization(0.05, -128), weights=weights, zero_point=-128)
-    return QuantizedMLP((first, layer(rng, 16, 1, first.target, relu=False)))
+    return QuantizedMLP((first, layer(rng, 16, 1, first.target, activation="linear")))
 
 
 def handmade() -> Iterator[Case]:
@@ -230,7 +246,7 @@ def handmade() -> Iterator[Case]:
     yield Case("the snow model's shape", chain([6, 12, 1], 1, logistic=True), 10_000)
     yield Case("one input, one output", chain([1, 1], 2), 1000)
     yield Case("one input, one output, sigmoid", chain([1, 1], 3, logistic=True), 1000)
-    one_wide = chain([1] * 7, 4, relu=False, spread=85.0, zero_point=0, bias=0.0)
+    one_wide = chain([1] * 7, 4, activation="linear", spread=85.0, zero_point=0, bias=0.0)
     yield Case("one unit in each of six layers", one_wide, 1000)
     yield Case("one layer", chain([17, 5], 5))
     yield Case("six layers", chain([9, 33, 21, 64, 12, 7, 3], 6))
@@ -239,19 +255,21 @@ def handmade() -> Iterator[Case]:
     yield Case("1024 inputs", chain([1024, 16, 1], 9, logistic=True), 1000)
     yield Case("1024 outputs, then one", chain([2, 1024, 1], 0), 1000)
     yield Case("several sigmoids", chain([8, 16, 5], 11, logistic=True))
-    yield Case("no activation between layers", chain([6, 20, 20, 4], 12, relu=False))
-    yield Case("ReLU after the last layer", chain([6, 20, 4], 13, relu=True))
-    yield Case("ReLU at odd zero points", chain([6, 20, 20, 4], 14, relu=True, zero_point=5))
+    yield Case("no activation between layers", chain([6, 20, 20, 4], 12, activation="linear"))
+    yield Case("ReLU after the last layer", chain([6, 20, 4], 13, activation="relu"))
+    yield Case(
+        "ReLU at odd zero points", chain([6, 20, 20, 4], 14, activation="relu", zero_point=5)
+    )
     yield Case("saturated activations", chain([12, 24, 24, 3], 15, spread=2000.0))
-    few = chain([12, 24, 24, 3], 16, spread=9.0, relu=False, zero_point=0, bias=0.1)
+    few = chain([12, 24, 24, 3], 16, spread=9.0, activation="linear", zero_point=0, bias=0.1)
     yield Case("activations of few codes", few)
     yield Case("scales over ten decades", chain([10, 40, 40, 6], 17, decades=5.0))
     yield Case("tiny scales", chain([6, 12, 3], 18, scale=1e-8))
     yield Case("huge scales", chain([6, 12, 3], 19, scale=1e20))
     yield Case("biases far above the sums", chain([6, 12, 3], 20, bias=20.0), distinct=1)
     yield Case("no biases", chain([6, 12, 3], 21, bias=0.0))
-    yield Case("zero points of -128", chain([6, 12, 3], 22, zero_point=-128, relu=False))
-    yield Case("zero points of 127", chain([6, 12, 3], 23, zero_point=127, relu=False))
+    yield Case("zero points of -128", chain([6, 12, 3], 22, zero_point=-128, activation="linear"))
+    yield Case("zero points of 127", chain([6, 12, 3], 23, zero_point=127, activation="linear"))
     yield Case("left shifts", left_shifts())
     yield Case("vanishing factors", vanishing_factors(), distinct=10)
     yield Case("constant rows", constant_rows())
@@ -261,7 +279,8 @@ def handmade() -> Iterator[Case]:
     yield Case("quantized from floats", random_model([6, 12, 1], 1))
     for name, size in [("small", 1e-5), ("large", 1e5)]:
         logits = random_model([5, 9, 7, 3], 2, output_scale=size)
-        yield Case(f"quantized, {name} outputs", replace(logits, logistic=False))
+        bare = replace(logits.layers[-1], following=())
+        yield Case(f"quantized, {name} outputs", QuantizedMLP((*logits.layers[:-1], bare)))
     yield Case("quantized, 256 wide", random_model([6, 256, 256, 1], 4), 1000)
 
 
@@ -280,7 +299,7 @@ def any_model(seed: int) -> QuantizedMLP:
         spread=10 ** rng.uniform(0.5, 3.5),
         decades=rng.uniform(0, 3),
         bias=rng.uniform(0, 3),
-        relu=bool(rng.random() < 0.5),
+        activation="relu" if rng.random() < 0.5 else "linear",
     )
 
 
@@ -355,34 +374,24 @@ def sigmoid_cases() -> Iterator[Quantization]:
         yield Quantization(f32(scale), ends[number % 8])
 
 
-def identity(quantization: Quantization, *, logistic: bool) -> QuantizedMLP:
-    """One unit that hands on every code as it is, with this quantization on both sides."""
-    return QuantizedMLP(
-        (
-            QuantizedDense(
-                np.ones((1, 1), np.int8),
-                np.ones(1, np.float32),
-                np.zeros(1, np.int32),
-                quantization,
-                quantization,
-                relu=False,
-            ),
-        ),
-        logistic,
-    )
+def identity(quantization: Quantization, units: int = 1) -> QuantizedDense:
+    """Hands on every code as it is, with this quantization on both sides."""
+    ones, zeros = np.ones(units, np.float32), np.zeros(units, np.int32)
+    return QuantizedDense(np.eye(units, dtype=np.int8), ones, zeros, quantization, quantization)
 
 
 def test_the_sigmoid_of_every_code_equals_tflite_micros() -> None:
     require("tflite_micro")
     codes = np.arange(-128, 128).astype(np.int8)[:, None]
     cases = list(sigmoid_cases())
-    assert all((identity(case, logistic=False).run(codes) == codes).all() for case in cases)
-    models = [identity(case, logistic=True) for case in cases]
+    assert all((identity(case).run(codes) == codes).all() for case in cases)
+    models = [QuantizedMLP((with_sigmoid(identity(case)),)) for case in cases]
     for case, model, expected in zip(
         cases, models, judge([(model, codes) for model in models]), strict=True
     ):
-        assert model.logistic_table is not None
-        assert model.logistic_table.tolist() == expected.ravel().tolist(), case
+        (sigmoid,) = model.layers[0].following
+        assert sigmoid.table.tolist() == expected.ravel().tolist(), case
+        assert (model.run(codes) == expected).all(), case
 
 
 # --- verify ------------------------------------------------------------------------------------
@@ -441,7 +450,7 @@ def test_verify_draws_other_rows_from_another_seed(
     require("gcc")
     seen: list[Int8] = []
 
-    def watch(model: QuantizedMLP, rows: Int8) -> Int8:
+    def watch(model: QuantizedMLP, rows: Int8, file: bytes | None) -> Int8:
         seen.append(rows)
         return model.run(rows)
 
@@ -501,7 +510,7 @@ def test_verify_reports_a_byte_that_only_the_oracle_sees_differently(
     require("gcc")
     counts = data.test.counts[:40]
 
-    def wrong_once(model: QuantizedMLP, rows: Int8) -> Int8:
+    def wrong_once(model: QuantizedMLP, rows: Int8, file: bytes | None) -> Int8:
         outputs = model.run(rows).copy()
         outputs[40 + 7] ^= 1  # the eighth of the random rows
         return outputs
@@ -519,7 +528,7 @@ def test_verify_passes_on_that_the_oracle_failed(
 ) -> None:
     require("gcc")
 
-    def fail(model: QuantizedMLP, rows: Int8) -> Int8:
+    def fail(model: QuantizedMLP, rows: Int8, file: bytes | None) -> Int8:
         raise sml.ScratchmlError("TensorFlow Lite Micro failed")
 
     monkeypatch.setattr(oracle, "run", fail)

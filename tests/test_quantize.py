@@ -1,36 +1,34 @@
 """The quantizer's choices, and the integers derived from them, against exact arithmetic.
 
-Whole networks are compared with what TFLiteConverter made of them (test_quantize_converter.py does
-single tensors), multipliers, sensor scaling and complete forward passes with rational numbers, and
-the proof that no accumulator overflows with the worst input there is.
+Multipliers, sensor scaling and complete forward passes are compared with rational numbers, and the
+proof that no accumulator overflows with the worst input there is. test_quantize_converter.py
+compares scales, weights and biases with what TFLiteConverter made of the same networks.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from fractions import Fraction
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import random_model
+from conftest import random_model, with_sigmoid
 from hypothesis import assume, example, given, reject, settings
 from hypothesis import strategies as st
 from test_integer import exact_requantize, round_away
 
 import scratchml as sml
-from scratchml.dataset import Scaler
+from scratchml.activations import HIDDEN
+from scratchml.affine import PROBABILITY, Quantization, quantize_multiplier
+from scratchml.features import Features
+from scratchml.layers import ACTIVATIONS, Elementwise, QuantizedDense, Softmax
+from scratchml.outputs import OUTPUTS
 from scratchml.quantize import activation_quantization, quantize_dense
-from scratchml.quantized import (
-    Features,
-    Quantization,
-    QuantizedDense,
-    QuantizedMLP,
-    quantize_multiplier,
-)
+from scratchml.quantized import QuantizedMLP
+from scratchml.rows import Scaler
 
 Int8 = npt.NDArray[np.int8]
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
@@ -51,6 +49,7 @@ def positive_scales(low: float, high: float) -> st.SearchStrategy[float]:
 # --- the definition of a forward pass --------------------------------------------------------
 
 
+@cache
 def exact_multiplier(factor: Fraction) -> tuple[int, int]:
     """31 bits and a shift, by comparing with powers of two; (0, 0) below 2^-32."""
     shift = 0
@@ -75,23 +74,42 @@ def exact_layer(layer: QuantizedDense, x: list[int]) -> list[int]:
         )
         factor = Fraction(layer.source.scale * scale / layer.target.scale)  # in float64, as TFLM
         code = exact_requantize(total, *exact_multiplier(factor)) + layer.target.zero_point
-        low = max(-128, layer.target.zero_point) if layer.relu else -128
-        result.append(min(max(code, low), 127))
+        least, most = ACTIVATIONS[layer.activation]
+        low = -128 if least is None else exact_code(layer.target, least)
+        high = 127 if most is None else exact_code(layer.target, most)
+        result.append(min(max(code, low), high))
     return result
 
 
-def exact_logits(model: QuantizedMLP, row: list[int]) -> list[int]:
-    """One row through all layers; the sigmoid is left out."""
-    for layer in model.layers:
-        row = exact_layer(layer, row)
-    return row
+def exact_code(quantization: Quantization, value: float) -> int:
+    """The code nearest to ``value`` within int8; the quotient is a float32 one, as in TFLM."""
+    steps = Fraction(float(np.float32(value) / np.float32(quantization.scale)))
+    return min(max(quantization.zero_point + round_away(steps), -128), 127)
+
+
+def exact_elementwise(function: Elementwise, code: int) -> int:
+    """One code through an operator of its own; the sigmoid's table is the function's."""
+    source, target = function.source, function.target
+    if function.kind == "logistic":
+        return int(function.table[code + 128])
+    if function.kind == "relu6":
+        return min(max(code, source.zero_point), exact_code(source, 6.0))
+    factor = Fraction(source.scale / target.scale)  # in float64, as TFLM
+    steps = exact_requantize(code - source.zero_point, *exact_multiplier(factor))
+    low = target.zero_point if function.kind == "relu" else -128
+    return min(max(steps + target.zero_point, low), 127)
 
 
 def exact_outputs(model: QuantizedMLP, rows: Int8) -> list[list[int]]:
-    """Rows through the whole model; the sigmoid's table is the model's own."""
-    table = model.logistic_table
-    logits = [exact_logits(model, row) for row in rows.tolist()]
-    return logits if table is None else [[int(table[c + 128]) for c in row] for row in logits]
+    """Rows through all layers and what follows each of them; a softmax is the model's own."""
+    outputs = []
+    for row in rows.tolist():
+        for layer in model.layers:
+            row = exact_layer(layer, row)
+            for function in layer.following:
+                row = [exact_elementwise(function, code) for code in row]
+        outputs.append(row)
+    return model.softmax.run(np.array(outputs, np.int8)).tolist() if model.softmax else outputs
 
 
 def one_layer(
@@ -101,16 +119,19 @@ def one_layer(
     source: Quantization,
     target: Quantization,
     *,
-    relu: bool = False,
+    activation: str = "linear",
+    name: str = "the layer",
 ) -> QuantizedDense:
     arrays = np.array(weights, np.int8), np.array(scales, np.float32), np.array(bias, np.int32)
-    return QuantizedDense(*arrays, source, target, relu, "the layer")
+    return QuantizedDense(*arrays, source, target, activation, name=name)
 
 
-def quantized(sizes: list[int], seed: int, *, output_scale: float = 1.0) -> QuantizedMLP:
+def quantized(
+    sizes: list[int], seed: int, *, output_scale: float = 1.0, **choices: Any
+) -> QuantizedMLP:
     """A random model; a test is not run on one whose layer no calibration row wakes."""
     try:
-        return random_model(sizes, seed, output_scale=output_scale)
+        return random_model(sizes, seed, output_scale=output_scale, **choices)
     except sml.ScratchmlError as error:
         assert "its accumulator can leave 32 bits" in str(error)
         reject()
@@ -120,67 +141,55 @@ def quantized(sizes: list[int], seed: int, *, output_scale: float = 1.0) -> Quan
     sizes=st.lists(st.integers(1, 12), min_size=2, max_size=5),
     seed=st.integers(0, 10_000),
     output_scale=st.sampled_from([1e-3, 1.0, 1e3]),
+    activations=st.lists(st.sampled_from(sorted(HIDDEN)), min_size=3, max_size=3),
+    output=st.sampled_from(sorted(OUTPUTS)),
 )
 @settings(deadline=None, max_examples=100)
 def test_a_quantized_network_computes_what_the_definition_says(
-    sizes: list[int], seed: int, output_scale: float
+    sizes: list[int], seed: int, output_scale: float, activations: list[str], output: str
 ) -> None:
-    model = quantized(sizes, seed, output_scale=output_scale)
+    choices = {"activations": activations[: len(sizes) - 2], "output": output}
+    model = quantized(sizes, seed, output_scale=output_scale, **choices)
+    assert model.output == output
     rows = np.random.default_rng(seed).integers(-128, 128, (8, sizes[0])).astype(np.int8)
     assert model.run(rows).tolist() == exact_outputs(model, rows)
 
 
-# --- against TFLiteConverter -----------------------------------------------------------------
-
-CASES: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parent / "golden" / "tflite_converter.json").read_text("utf-8")
-)["cases"]
-
-
-def is_expressible(case: dict[str, Any]) -> bool:
-    """Whether an ``MLP`` can be this network, and its ranges do not depend on a sum's order."""
-    *hidden, last = [layer["activation"] for layer in case["layers"]]
-    relu_between = all(activation == "relu" for activation in hidden) and last == "none"
-    return bool(case["order_free"] and case["per_channel"] and relu_between)
-
-
-def network(case: dict[str, Any]) -> tuple[sml.MLP, npt.NDArray[np.float32]]:
-    """The float network of a case, and its calibration rows."""
-    rows = np.array(case["calibration"], np.float32)
-    net = sml.MLP([rows.shape[1], *(len(layer["bias"]) for layer in case["layers"])])
-    for w, layer in zip(net.weights, case["layers"], strict=True):
-        w[:] = np.column_stack([np.array(layer["weights"]), np.array(layer["bias"])])
-    return net, rows
+@pytest.mark.parametrize("activation", sorted(HIDDEN))
+@pytest.mark.parametrize("output", sorted(OUTPUTS))
+def test_a_quantized_network_forecasts_what_the_float_network_does(
+    activation: str, output: str
+) -> None:
+    net = sml.MLP([10, 24, 16, 5], activations=activation, output=output, seed=4)
+    x = np.random.default_rng(0).normal(0, 1, (3000, 10)).astype(np.float32)
+    model = sml.quantize(net, x[:2000])
+    exact = net.predict(x[2000:])
+    codes = model.run(model.layers[0].source.codes(x[2000:]))
+    noise = model.output_quantization.real(codes) - exact
+    # 20 dB below what there is to tell apart, or what rounding to codes alone makes
+    deviation = max((exact - exact.mean(axis=0)).std(), 10 * model.output_quantization.scale)
+    assert np.sqrt((noise**2).mean()) < 0.1 * deviation
+    if output != "linear":
+        assert model.output_quantization == PROBABILITY
 
 
-DEAD = "dead_relu_layer"
-WHOLE = [case for case in CASES if is_expressible(case) and case["name"] != DEAD]
-
-
-def test_most_of_the_converters_order_free_networks_are_covered() -> None:
-    assert len(WHOLE) >= 20
-    assert len(WHOLE) >= 0.85 * sum(case["order_free"] for case in CASES)
-
-
-@pytest.mark.parametrize("case", WHOLE, ids=[case["name"] for case in WHOLE])
-def test_a_whole_network_equals_the_converters(case: dict[str, Any]) -> None:
-    model = sml.quantize(*network(case))
-    expected = case["expected"]
-    source = Quantization(expected["input"]["scale"], expected["input"]["zero_point"])
-    for layer, tensors in zip(model.layers, expected["layers"], strict=True):
-        target = Quantization(tensors["output"]["scale"], tensors["output"]["zero_point"])
-        assert (layer.source, layer.target) == (source, target)
-        assert layer.weight_scales.tolist() == tensors["weight_scales"]
-        assert layer.weights.tolist() == tensors["weights"]
-        assert layer.bias.tolist() == tensors["bias"]
-        source = target
-
-
-def test_a_layer_that_calibration_never_wakes_is_refused() -> None:
-    # its output's range is as narrow as can be: an input that wakes it would leave 32 bits
-    (case,) = [case for case in CASES if case["name"] == DEAD]
-    with pytest.raises(sml.ScratchmlError, match="layer 1, output 0: its accumulator"):
-        sml.quantize(*network(case))
+def test_each_activation_becomes_the_operator_that_it_is() -> None:
+    names = sorted(HIDDEN)
+    net = sml.MLP([3, *[8] * len(names), 4], activations=names, output="softmax", seed=1)
+    model = sml.quantize(net, np.random.default_rng(0).normal(0, 1, (500, 3)).astype(np.float32))
+    for layer, name in zip(model.layers, names, strict=False):
+        if name == "sigmoid":
+            (function,) = layer.following
+            assert (function.kind, function.source, layer.activation) == (
+                "logistic",
+                layer.target,
+                "linear",
+            )
+            assert layer.output == PROBABILITY
+        else:
+            assert (layer.activation, layer.following) == (name, ())
+    assert model.layers[-1].activation == "linear"
+    assert model.softmax == Softmax(model.layers[-1].target, 1.0)
 
 
 # --- scales, zero points, multipliers --------------------------------------------------------
@@ -233,7 +242,7 @@ def test_a_multiplier_that_rounds_up_to_2_to_the_31_moves_into_the_shift() -> No
 def test_weights_and_biases_are_within_half_a_code(seed: int, size: float) -> None:
     rng = np.random.default_rng(seed)
     w = (rng.normal(0, size, (4, 6))).astype(np.float32)
-    q = quantize_dense(w, Quantization(0.05, 3), Quantization(0.1, -7), relu=True)
+    q = quantize_dense(w, Quantization(0.05, 3), Quantization(0.1, -7), activation="relu")
     half = 0.5 * (1 + 1e-5)  # float32 arithmetic may fall on the other side of a tie
     scales = q.weight_scales.astype(np.float64)
     error = np.abs(q.weights * scales[:, None] - w[:, :-1])
@@ -318,14 +327,14 @@ def test_a_model_without_layers_is_refused() -> None:
 def test_inputs_that_are_not_whole_windows_are_refused(model: QuantizedMLP) -> None:
     layers = random_model([5, 1], 0).layers
     with pytest.raises(sml.ScratchmlError, match="5 inputs are not whole windows of 2 channels"):
-        QuantizedMLP(layers, True, model.scaler)
+        QuantizedMLP(layers, scaler=model.scaler)
 
 
 def test_a_sigmoid_of_too_small_a_scale_is_refused_at_once() -> None:
     tiny = Quantization(f32(1e-9), 0)
     layer = one_layer([[1]], [0], [1.0], tiny, tiny)
     with pytest.raises(sml.ScratchmlError, match="a sigmoid cannot follow"):
-        QuantizedMLP((layer,), logistic=True)
+        with_sigmoid(layer)
 
 
 @pytest.mark.parametrize("scale", [2.0**35, 2.0**40])
@@ -333,7 +342,7 @@ def test_a_sigmoid_of_too_large_a_scale_is_refused(scale: float) -> None:
     """TensorFlow Lite Micro shifts a 64-bit integer by the scale's exponent plus 27."""
     huge = Quantization(scale, 0)
     with pytest.raises(sml.ScratchmlError, match="a sigmoid cannot follow"):
-        QuantizedMLP((one_layer([[1]], [0], [1.0], huge, huge),), logistic=True)
+        with_sigmoid(one_layer([[1]], [0], [1.0], huge, huge))
 
 
 def test_a_layer_that_no_row_activates_is_named_as_such() -> None:
@@ -359,7 +368,7 @@ def test_metadata_cannot_be_named_like_the_models_own(name: str) -> None:
 @example(5e-324)
 @examples
 def test_the_thresholds_code_is_the_first_probability_that_reaches_it(threshold: float) -> None:
-    model = QuantizedMLP(random_model([1, 1], 0).layers, True, None, threshold)
+    model = QuantizedMLP(random_model([1, 1], 0).layers, threshold=threshold)
     probabilities = [Fraction(code + 128, 256) for code in range(-128, 128)]
     reached = [p >= Fraction(threshold) for p in probabilities]
     assert [code >= model.decision_threshold for code in range(-128, 128)] == reached
@@ -370,7 +379,7 @@ def test_the_thresholds_code_is_the_first_probability_that_reaches_it(threshold:
 )
 def test_a_threshold_that_no_code_stands_for_is_refused(threshold: float) -> None:
     with pytest.raises(sml.ScratchmlError, match="int8 can tell apart 0 < t <= 255/256"):
-        QuantizedMLP(random_model([1, 1], 0).layers, True, None, threshold)
+        QuantizedMLP(random_model([1, 1], 0).layers, threshold=threshold)
 
 
 # --- rows ------------------------------------------------------------------------------------
@@ -566,17 +575,18 @@ def test_every_window_of_a_row_is_scaled_alike(model: QuantizedMLP) -> None:
     source_zero=codes,
     target=st.builds(Quantization, positive_scales(1e-3, 1e3), codes),
     scale=positive_scales(1e-9, 1e3),
-    relu=st.booleans(),
+    activation=st.sampled_from(sorted(ACTIVATIONS)),
     x=codes,
 )
-@example(2**30, -128, Quantization(1.0, 127), f32(2.0**-20), False, 0)
-@example(-(2**30), 127, Quantization(1.0, -128), f32(2.0**-20), True, 0)
+@example(2**30, -128, Quantization(1.0, 127), f32(2.0**-20), "linear", 0)
+@example(-(2**30), 127, Quantization(1.0, -128), f32(2.0**-20), "relu", 0)
 @settings(deadline=None, max_examples=500)
 def test_a_folded_row_of_zeros_gives_what_the_unfolded_one_does(
-    bias: int, source_zero: int, target: Quantization, scale: float, relu: bool, x: int
+    bias: int, source_zero: int, target: Quantization, scale: float, activation: str, x: int
 ) -> None:
     source = Quantization(1.0, source_zero)
-    layer = one_layer([[0, 0], [1, 2]], [bias, 0], [scale, 1e-3], source, target, relu=relu)
+    rows, scales = [[0, 0], [1, 2]], [scale, 1e-3]
+    layer = one_layer(rows, [bias, 0], scales, source, target, activation=activation)
     try:
         model = QuantizedMLP((layer,))
     except sml.ScratchmlError as error:
@@ -585,10 +595,10 @@ def test_a_folded_row_of_zeros_gives_what_the_unfolded_one_does(
         left = max(exact_multiplier(Fraction(scale / target.scale))[1], 0)
         assert abs(bias) << left >= 2**29
         return
-    rows = np.array([[x, -x if x > -128 else 127]], np.int8)
-    assert model.run(rows).tolist() == exact_outputs(model, rows)
+    given_codes = np.array([[x, -x if x > -128 else 127]], np.int8)
+    assert model.run(given_codes).tolist() == exact_outputs(model, given_codes)
     with sml.Engine(model) as engine:
-        assert (engine.run(rows) == model.run(rows)).all()
+        assert (engine.run(given_codes) == model.run(given_codes)).all()
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ Each model is two files: ``NAME.tflite``, and ``NAME.npz`` with the arrays
   scratchml made ``inputs``;
 - ``tflite_micro``, the version of the wheel.
 
-The same machine gives the same bytes. All models but ``snow`` consist of integers and powers of two
-and come out the same anywhere; ``snow`` is trained, and another BLAS or CPU may round its weights
-differently.
+The same machine gives the same bytes. All models but ``snow`` consist of integers and of scales
+that are a few exact products and come out the same anywhere; ``snow`` is trained, and another BLAS
+or CPU may round its weights differently.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -36,14 +37,19 @@ import numpy.typing as npt
 
 import scratchml as sml
 from scratchml import oracle, tflite, weather
+from scratchml.affine import PROBABILITY, Quantization
 from scratchml.files import atomic_write
-from scratchml.quantized import Quantization, QuantizedDense, QuantizedMLP
+from scratchml.layers import ACTIVATIONS, Elementwise, QuantizedDense, Softmax
+from scratchml.quantized import QuantizedMLP
 
 Int8 = npt.NDArray[np.int8]
 Int32 = npt.NDArray[np.int32]
 
 DEFAULT_OUTPUT = Path(__file__).resolve().parent.parent / "tests/golden/vectors"
 ROWS = 200
+
+#: Activations that are operators of their own.
+STAND_ALONE = ("then relu", "then relu6", "then quantize")
 
 
 # --- models ----------------------------------------------------------------------------------
@@ -75,7 +81,7 @@ def dense(
     target: Quantization,
     exponents: range,
     *,
-    relu: bool = False,
+    activation: str = "linear",
 ) -> QuantizedDense:
     """Random weights; each output's factor is a power of two, times a random 1 to 2.
 
@@ -87,31 +93,60 @@ def dense(
     mantissas = 1 + rng.integers(0, 2**20, outputs) / 2**20  # exact in float32
     scales = np.ldexp(mantissas * target.scale / source.scale, powers).astype(np.float32)
     bias = rng.integers(-64, 65, outputs) * 64 * inputs // 8
-    return QuantizedDense(weights, scales, bias.astype(np.int32), source, target, relu)
+    return QuantizedDense(weights, scales, bias.astype(np.int32), source, target, activation)
 
 
 def chain(
-    seed: int, sizes: list[int], exponents: range, *, relu: bool = True, logistic: bool = False
+    seed: int,
+    sizes: list[int],
+    exponents: range,
+    *,
+    hidden: Sequence[str] = ("relu",),
+    head: str = "linear",
 ) -> QuantizedMLP:
-    """A model of random layers, all scales powers of two."""
+    """A model of random layers, all scales powers of two or one and a half times that.
+
+    Args:
+        hidden: what the hidden layers' activations are, one after the other: those that a layer
+            clamps to, ``sigmoid``, or an operator of its own such as ``then quantize``.
+        head: ``linear``, ``sigmoid`` or ``softmax``.
+    """
     rng = np.random.default_rng(seed)
     source = Quantization(2.0**-5, int(rng.integers(-128, 128)))
     layers = []
-    for number, (inputs, outputs) in enumerate(pairwise(sizes), start=2):
-        hidden = number < len(sizes)
-        zero_point = -128 if hidden and relu else int(rng.integers(-40, 41))
-        target = Quantization(2.0**-4 if hidden else 2.0**-5, zero_point)
-        layers.append(dense(rng, inputs, outputs, source, target, exponents, relu=hidden and relu))
-        source = target
-    return QuantizedMLP(tuple(layers), logistic)
+    for index, (inputs, outputs) in enumerate(pairwise(sizes)):
+        kind = hidden[index % len(hidden)] if index < len(sizes) - 2 else head
+        zero_point = -128 if kind == "relu" else int(rng.integers(-40, 41))
+        target = Quantization(2.0**-4 if index < len(sizes) - 2 else 2.0**-5, zero_point)
+        activation = kind if kind in ACTIVATIONS else "linear"
+        layer = dense(rng, inputs, outputs, source, target, exponents, activation=activation)
+        if kind == "sigmoid":
+            layer = with_sigmoid(layer)
+        elif kind.startswith("then "):
+            layer = with_operator(layer, kind.removeprefix("then "))
+        layers.append(layer)
+        source = layer.output
+    return QuantizedMLP(tuple(layers), Softmax(source) if head == "softmax" else None)
+
+
+def with_operator(layer: QuantizedDense, kind: str) -> QuantizedDense:
+    """The layer, followed by an operator to another quantization, where it can have one."""
+    other = Quantization(1.5 * layer.target.scale, layer.target.zero_point - 50)
+    target = layer.target if kind == "relu6" else other
+    return replace(layer, following=(Elementwise(kind, layer.target, target),))
+
+
+def with_sigmoid(layer: QuantizedDense) -> QuantizedDense:
+    """The layer, followed by a sigmoid of its own."""
+    return replace(layer, following=(Elementwise("logistic", layer.target, PROBABILITY),))
 
 
 def sigmoid() -> QuantizedMLP:
     """One unit that hands on every code, and a sigmoid: its whole table."""
     same = Quantization(3 / 64, 11)
     one, zero = np.ones(1, np.float32), np.zeros(1, np.int32)
-    layer = QuantizedDense(np.ones((1, 1), np.int8), one, zero, same, same, False)
-    return QuantizedMLP((layer,), logistic=True)
+    layer = QuantizedDense(np.ones((1, 1), np.int8), one, zero, same, same)
+    return QuantizedMLP((with_sigmoid(layer),))
 
 
 def corners() -> QuantizedMLP:
@@ -123,7 +158,7 @@ def corners() -> QuantizedMLP:
     )
     scales = np.ldexp(np.array([1, 1, 1.5, 1.75, 1.25, 1, 1, 1]), [-1, 0, 2, 4, -24, -26, 0, -8])
     bias = np.array([3, -3, 0, -20, 2**30, -(2**30), 5, -(2**20)], np.int32)
-    first = QuantizedDense(weights, scales.astype(np.float32), bias, source, target, True)
+    first = QuantizedDense(weights, scales.astype(np.float32), bias, source, target, "relu")
     second = dense(rng, 8, 5, target, Quantization(0.5, 0), range(-9, -4))
     return QuantizedMLP((first, second))
 
@@ -136,9 +171,13 @@ def models() -> Iterator[tuple[str, QuantizedMLP, Int8, Int32 | None]]:
     yield "sigmoid", sigmoid(), codes, None
     for name, plain in [
         ("wide", chain(1, [64, 48, 10], range(-14, -11))),
-        ("deep", chain(2, [5, 9, 12, 7, 6, 3], range(-9, -7), relu=False)),
-        ("several_sigmoids", chain(3, [16, 24, 4], range(-11, -9), logistic=True)),
+        ("deep", chain(2, [5, 9, 12, 7, 6, 3], range(-9, -7), hidden=["linear"])),
+        ("several_sigmoids", chain(3, [16, 24, 4], range(-11, -9), head="sigmoid")),
         ("corners", corners()),
+        ("softmax", chain(6, [12, 24, 10], range(-11, -8), head="softmax")),
+        ("bounded", chain(7, [8, 20, 16, 4], range(-10, -7), hidden=["relu6", "relu_n1_to_1"])),
+        ("hidden_sigmoids", chain(8, [10, 16, 12, 3], range(-11, -8), hidden=["sigmoid"])),
+        ("operators", chain(9, [9, 14, 13, 12, 5], range(-10, -8), hidden=STAND_ALONE)),
     ]:
         rows = np.random.default_rng(5).integers(-128, 128, (ROWS, plain.inputs), np.int8)
         rows[0], rows[1], rows[2] = -128, 127, 0
