@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratchml import MLP, Checkpoint, Recipe, Scaler, ScratchmlError
-from scratchml.checkpoint import read_recipe
 from scratchml.mlp import OUTPUTS
+from scratchml.tasks import from_metadata
 
 examples = settings(deadline=None, max_examples=100)
 
@@ -159,8 +159,8 @@ def test_any_numpy_can_read_the_weights(arrays: Mapping[str, npt.NDArray[Any]]) 
 
 def test_metadata_names_the_recipe_the_data_and_the_seed() -> None:
     values = checkpoint().metadata()
-    assert set(values) == {"recipe", "data", "seed"}
-    assert read_recipe(values) == RECIPE
+    assert set(values) == {"task", "classes", "recipe", "data", "seed"}
+    assert from_metadata(values) == RECIPE
     assert (values["data"], values["seed"]) == ("a" * 64, 7)
 
 
@@ -356,7 +356,7 @@ def test_metadata_that_is_no_json_object_is_refused(
 @pytest.mark.parametrize("metadata", [{}, {"recipe": None}, {"recipe": {"colour": "white"}}])
 def test_a_model_without_a_recipe_says_so(metadata: dict[str, Any]) -> None:
     with pytest.raises(ScratchmlError, match="does not say what data"):
-        read_recipe(metadata)
+        from_metadata(metadata)
 
 
 def test_shapes_are_compared_before_memory_is_asked_for(

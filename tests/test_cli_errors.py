@@ -196,6 +196,14 @@ def test_a_folder_is_no_model(command: str, tmp_path: Path) -> None:
     assert refused(command, tmp_path) == f"error: {tmp_path}: Is a directory"
 
 
+@pytest.mark.parametrize("command", ["info", "evaluate"])
+def test_a_file_s_name_commands_no_terminal(command: str, tmp_path: Path) -> None:
+    path = tmp_path / "[red]a\x1b[2Jb"
+    path.write_bytes(b"junk")
+    line = refused(command, path)
+    assert line.startswith(f"error: {tmp_path}/[red]a?[2Jb: ")
+
+
 @pytest.mark.parametrize(
     ("command", "name"),
     [("quantize", "model.tflite"), *((c, "model.npz") for c in ("export", "verify", "info"))],

@@ -250,7 +250,8 @@ def without_module(name: str, folder: Path) -> dict[str, str]:
         "import importlib.util as u\nfind = u.find_spec\n"
         f"u.find_spec = lambda name, *a: None if name == {name!r} else find(name, *a)\n"
     )
-    return {**os.environ, "PYTHONPATH": str(folder)}
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path}
 
 
 def test_verify_without_the_oracle_says_so_and_succeeds(
@@ -275,6 +276,21 @@ def test_verify_asks_which_of_several_c_files_is_meant(
     text = called("verify", path, csv, "--rows", "100", "--c", tmp_path / "other.c")
     assert text.returncode == 0
     assert f"exported C: {tmp_path / 'other.c'}" in text.stderr
+
+
+@pytest.mark.usefixtures("no_oracle")
+def test_the_c_of_another_model_in_the_folder_is_not_taken(tmp_path: Path) -> None:
+    """``one.c`` has the shape of ``two`` and would differ; ``two.c`` is taken once it is there."""
+    for name, source in (("one", "tf221_sigmoid"), ("two", "tf221_saved_model")):
+        (tmp_path / f"{name}.tflite").write_bytes((FOREIGN / f"{source}.tflite").read_bytes())
+    output_of("export", tmp_path / "one.tflite")
+    result = called("verify", tmp_path / "two.tflite", "--rows", "50")
+    assert result.returncode == 0, result.stderr
+    assert "exported C: a fresh export of the model" in result.stderr
+    output_of("export", tmp_path / "two.tflite")
+    result = called("verify", tmp_path / "two.tflite", "--rows", "50")
+    assert result.returncode == 0, result.stderr
+    assert f"exported C: {tmp_path / 'two.c'}\n" in result.stderr
 
 
 def test_files_of_the_user_are_not_imported(csv: Path, run_folder: Path, tmp_path: Path) -> None:

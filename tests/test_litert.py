@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -153,9 +154,14 @@ ECHO = """
 import numpy as np
 from scratchml.runtimes import Child
 child = Child()
-for row in child.rows({{"shape": np.array({shape}), "dtype": np.{kind}}}):
+codes = np.arange(-128, 128)
+expected = {{
+    "int8": codes, "uint8": codes + 128, "float32": np.float32(0.037) * np.float32(codes + 5)
+}}["{kind}"].reshape(-1, 4)
+for n, row in enumerate(child.rows({{"shape": np.array({shape}), "dtype": np.{kind}}})):
     assert row.shape == {shape}, row.shape
     assert row.dtype == np.{kind}
+    assert np.array_equal(row.ravel(), expected[n]), (row, expected[n])
     child.send(row.reshape(-1){change})
 """
 
@@ -168,7 +174,7 @@ def echo(
 ) -> tuple[Int8, Int8]:
     """Every code through a module of the test's own, whose output is its input."""
     (tmp_path / "echo_runtime.py").write_text(program)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     model = random_model([4, 4], seed=0)
     layer = replace(model.layers[0], source=edge, target=edge, following=())
     model = replace(model, layers=(layer,))

@@ -22,8 +22,8 @@ from scratchml.litert import Difference
 from scratchml.multiclass import ClassEvaluation, evaluate_classes
 from scratchml.quantized import QuantizedMLP
 from scratchml.rows import Dataset, Rows
+from scratchml.text import printable
 from scratchml.tflite import File
-from scratchml.trace.layout import printable
 from scratchml.verify import REFERENCE, TFLITE_MICRO, Comparison
 
 #: What metrics are called in a table, where it is not their name.

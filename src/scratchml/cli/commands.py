@@ -168,7 +168,8 @@ def verify_command(
     quantized = QuantizedMLP.load(model)
     known = quantized.scaler is not None and "task" in quantized.metadata
     data = data_of_int8(hours, quantized) if known or hours else None
-    source, file = source or source_beside(model), model.read_bytes()
+    source = source or source_beside(model, model_name(None, quantized, model))
+    file = model.read_bytes()
     comparisons = compare_all(quantized, data, rows, seed, source, file)
     show(report.verify_table(comparisons, oracle=oracle.available()), as_json=as_json)
     values = {"verify": report.verify_json(comparisons)}

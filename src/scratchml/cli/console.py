@@ -16,6 +16,7 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 
 from scratchml.errors import ScratchmlError
+from scratchml.text import printable
 
 out = Console(highlight=False)
 log = Console(stderr=True, highlight=False)
@@ -49,13 +50,13 @@ def guarded(function: Callable[P, None]) -> Callable[P, None]:
 def fail(message: str, status: int = 1) -> NoReturn:
     """End the command with one line."""
     line = " ".join(message.split())
-    log.print(f"[bold red]error:[/] {escape(line)}", soft_wrap=True)
+    log.print(f"[bold red]error:[/] {escape(printable(line))}", soft_wrap=True)
     raise typer.Exit(status)
 
 
 def note(text: str) -> None:
     """A line beside the result, not part of it."""
-    log.print(escape(text), soft_wrap=True)
+    log.print(escape(printable(text)), soft_wrap=True)
 
 
 def show(*tables: RenderableType, as_json: bool) -> None:

@@ -124,7 +124,8 @@ def train_with_progress(net: MLP, data: Dataset, options: Training) -> History:
         def on_epoch(e: Epoch) -> None:
             progress.console.print(
                 f"epoch {e.epoch:3d}  loss {e.loss:.4f}  {metric} {e.score:.4f}  validation "
-                f"loss {e.validation_loss:.4f}  {metric} {e.validation_score:.4f}"
+                f"loss {e.validation_loss:.4f}  {metric} {e.validation_score:.4f}",
+                soft_wrap=True,
             )
             progress.advance(bar)
 
@@ -214,9 +215,14 @@ def model_name(name: str | None, model: QuantizedMLP, path: Path) -> str:
     return name
 
 
-def source_beside(model: Path) -> Path | None:
-    """The exported C file next to the model, if there is one."""
+def source_beside(model: Path, name: str) -> Path | None:
+    """The exported C file next to the model, if there is one.
+
+    Beside several models any C file may be another one's, unless it has the ``name`` of this one.
+    """
     sources = sorted(p for p in model.parent.glob("*.c") if p.with_suffix(".h").exists())
+    if len(list(model.parent.glob("*.tflite"))) > 1:
+        sources = [path for path in sources if path.stem == name]
     if len(sources) > 1:
         names = ", ".join(path.name for path in sources)
         raise ScratchmlError(f"beside {model} are several C files ({names}): choose one with --c")

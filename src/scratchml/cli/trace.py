@@ -17,8 +17,8 @@ from scratchml.errors import ScratchmlError
 from scratchml.export import golden_inputs
 from scratchml.quantized import QuantizedMLP
 from scratchml.rows import Scaler
+from scratchml.text import printable
 from scratchml.trace.inference import Inference
-from scratchml.trace.layout import printable
 from scratchml.trace.report import page
 
 #: Which of the golden inputs is traced if none is given: the first that is not a corner.

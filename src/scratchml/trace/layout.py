@@ -121,8 +121,3 @@ def bracketed(value: int) -> str:
 
 def ints(values: Iterable[int]) -> npt.NDArray[np.int64]:
     return np.array(list(values), np.int64)
-
-
-def printable(text: str | None) -> str:
-    """Text from a file cannot move the cursor, nor open a line of its own."""
-    return "".join(c if c.isprintable() else "?" for c in text or "")

@@ -14,6 +14,7 @@ from rich.text import Text
 from scratchml import integer
 from scratchml.layers import Softmax
 from scratchml.rows import Scaler
+from scratchml.text import printable
 from scratchml.trace import layer_tables
 from scratchml.trace.inference import Inference, reals
 from scratchml.trace.layout import (
@@ -21,7 +22,6 @@ from scratchml.trace.layout import (
     bracketed,
     ints,
     pair,
-    printable,
     real_texts,
     requantization,
     section,
