@@ -17,8 +17,8 @@ from scratchml.quantized import QuantizedMLP
 
 Int8 = npt.NDArray[np.int8]
 
-#: Input codes that are held at a time.
-CHUNK = 2**22
+#: Codes of the widest layer that are held at a time: they stay in the cache.
+CHUNK = 2**16
 
 
 def stream(seed: int, first: int, count: int) -> Int8:
@@ -41,7 +41,7 @@ def digest(
 
     ``on_rows`` is told how many rows are done, now and then. ``Engine.digest`` is the same in C.
     """
-    crc, step = 0, max(CHUNK // model.inputs, 1)
+    crc, step = 0, max(CHUNK // max(model.sizes), 1)
     for start in range(0, rows, step):
         n = min(step, rows - start)
         codes = stream(seed, start * model.inputs, n * model.inputs)

@@ -40,7 +40,7 @@ def run_elsewhere(
         path = Path(folder) / "model.tflite"
         path.write_bytes(file)
         result = subprocess.run(
-            [sys.executable, "-m", module, str(path), *numbers, *options],
+            [sys.executable, "-W", "ignore", "-m", module, str(path), *numbers, *options],
             input=np.ascontiguousarray(rows).tobytes(),
             cwd=folder,  # -m looks for modules there first, and not in the user's folder
             capture_output=True,

@@ -46,7 +46,7 @@ TASKS = {
     task.name: task
     for task in (
         Task("snow", dataset.Recipe, dataset.CLASSES, (12,), 20, 64, 1e-3, 0.2, 5),
-        Task("digits", digits.Recipe, digits.CLASSES, (64,), 100, 32, 2e-3, 0.3, 10),
+        Task("digits", digits.Recipe, digits.CLASSES, (32,), 100, 32, 2e-3, 0.1, 25),
     )
 }
 

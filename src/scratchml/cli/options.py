@@ -108,7 +108,7 @@ Balance = Annotated[
 Hidden = Annotated[
     str | None,
     typer.Option(
-        help="Units of the hidden layers, as in 12 or 32,16. Default: 12 for snow, 64 for digits.",
+        help="Units of the hidden layers, as in 12 or 32,16. Default: 12 for snow, 32 for digits.",
         rich_help_panel=TRAINING,
     ),
 ]
@@ -127,14 +127,14 @@ LearningRate = Annotated[
 Dropout = Annotated[
     float | None,
     typer.Option(
-        help="Share of hidden units left out of a step. Default: 0.2, or 0.3 for digits.",
+        help="Share of hidden units left out of a step. Default: 0.2, or 0.1 for digits.",
         rich_help_panel=TRAINING,
     ),
 ]
 Patience = Annotated[
     int | None,
     typer.Option(
-        help="Stop after this many epochs without a better validation loss. Default: 5, or 10 for "
+        help="Stop after this many epochs without a better validation loss. Default: 5, or 25 for "
         "digits.",
         rich_help_panel=TRAINING,
     ),
