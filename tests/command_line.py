@@ -43,6 +43,8 @@ def terminal_run(*arguments: str | Path, until: str | None = None) -> Result:
         stdout=subprocess.PIPE,
         stderr=theirs,
         start_new_session=True,
+        # a shell's background job, such as the tests may be part of, ignores Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
     )
     os.close(theirs)

@@ -327,6 +327,8 @@ def test_a_run_that_is_ended_in_training_leaves_nothing(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # a shell's background job, such as the tests may be part of, ignores Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     lines = [process.stderr.readline()]  # an epoch is over: training is under way
