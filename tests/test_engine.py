@@ -452,7 +452,8 @@ def test_a_digest_is_the_crc_32_of_all_outputs(sizes: list[int], seed: int) -> N
 def test_a_digest_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     model = random_model([3, 5, 2], 1)
     monkeypatch.setattr("scratchml.engine.DIGEST_ROWS", 100)
-    monkeypatch.setattr(importlib.import_module("scratchml.digest"), "CHUNK", 300)
+    chunk = 500  # codes: 100 rows of the widest layer
+    monkeypatch.setattr(importlib.import_module("scratchml.digest"), "CHUNK", chunk)
     in_c: list[int] = []
     in_numpy: list[int] = []
     with sml.Engine(model) as engine:
