@@ -63,7 +63,7 @@ sml_status sml_digest_rows(sml_digest *digest, sml_context *context, uint32_t ro
     const size_t inputs = context->model->layers[0].inputs;
     for (uint32_t row = 0; row < rows; row++) {
         for (size_t i = 0; i < inputs; i++) {
-            context->memory[i] = next_code(digest);
+            sml_store(context, i, next_code(digest));
         }
         context->input_ready = 1;
         const sml_status status = sml_run_model(context, output, n);

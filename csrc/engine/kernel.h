@@ -6,6 +6,18 @@
 
 #include "scratchml.h"
 
+/* An activation in memory is its int8 code + SML_OFFSET. */
+#if SML_LAYOUT == SML_LAYOUT_CORTEX_M4
+typedef int16_t sml_activation; /* what SMLAD multiplies */
+#define SML_OFFSET 0
+#elif SML_LAYOUT == SML_LAYOUT_CORTEX_M0PLUS
+typedef uint8_t sml_activation; /* what LDRB loads: it has an offset in the instruction, LDRSB not */
+#define SML_OFFSET 128
+#else
+typedef int8_t sml_activation;
+#define SML_OFFSET 0
+#endif
+
 /* value * multiplier / 2^31 * 2^shift, rounded to nearest twice, as gemmlowp does: once in the
  * high product, once (ties away from zero) in the right shift. Source: docs/arithmetic.md.
  * The exporter has proved that value << shift fits in 32 bits. */
@@ -31,8 +43,17 @@ static inline int32_t sml_clamp(int32_t value, int32_t low, int32_t high)
     return value < low ? low : value > high ? high : value;
 }
 
-/* input[layer->inputs] -> output[layer->outputs]; the two must not overlap. */
-void sml_dense_run(const sml_dense *layer, const int8_t *input, int8_t *output);
+/* The 32-bit words that n activations take: those of a Cortex-M4 come in pairs of words. */
+static inline uint32_t sml_words(size_t n)
+{
+    return (uint32_t)(n + 3) / 4 * (uint32_t)sizeof(sml_activation);
+}
+
+/* Where the engine's input goes: code i of the first layer. */
+static inline void sml_store(const sml_context *context, size_t i, int32_t code)
+{
+    ((sml_activation *)context->memory)[i] = (sml_activation)(code + SML_OFFSET);
+}
 
 /* For those who want to see every integer: compiled with -DSML_WITH_TRACE the engine hands each
  * one to sml_trace(), which the program supplies. Without it the calls are not there at all. */

@@ -8,44 +8,28 @@
 /* cppcheck-suppress shiftNegativeLHS */
 _Static_assert((-1 >> 1) == -1, "scratchml needs an arithmetic right shift");
 
-static sml_status check_layer(const sml_dense *layer)
+/* Whether each layer takes what the one before it gives, and the memory has room for it. */
+static sml_status check_layers(const sml_model *model)
 {
-    if (!layer->weights || !layer->bias || !layer->multiplier || !layer->shift) {
-        return SML_ERR_ARGUMENT;
-    }
-    if (layer->inputs == 0 || layer->outputs == 0) {
-        return SML_ERR_SHAPE;
-    }
-    for (size_t c = 0; c < layer->outputs; c++) {
-        if (layer->multiplier[c] < 0 || layer->shift[c] < -31 || layer->shift[c] > 30) {
-            return SML_ERR_RANGE;
+    const sml_dense *layer = model->layers;
+    uint32_t units = layer->inputs;
+    uint32_t place = 0;
+    for (size_t left = model->layer_count;; left--, layer++) {
+        if (units == 0 || place + sml_words(units) > model->memory_bytes / 4) {
+            return SML_ERR_SHAPE;
         }
-    }
-    return layer->act_min <= layer->act_max ? SML_OK : SML_ERR_RANGE;
-}
-
-static sml_status check_features(const sml_model *model)
-{
-    if (model->feature_count == 0) {
-        return SML_OK;
-    }
-    if (!model->features) {
-        return SML_ERR_ARGUMENT;
-    }
-    for (size_t i = 0; i < model->feature_count; i++) {
-        const sml_feature *f = &model->features[i];
-        /* bounds on the differences that requantize() will see, without overflow in the check */
-        if (f->multiplier < 0 || f->shift < -31 || f->shift > 30 || f->min > f->mean ||
-            f->max < f->mean || (int64_t)f->mean - f->min > INT32_MAX ||
-            (int64_t)f->max - f->mean > INT32_MAX) {
-            return SML_ERR_RANGE;
+        if (left == 0) {
+            return model->head && units > SML_MAX_CLASSES ? SML_ERR_SHAPE : SML_OK;
         }
+        if (!layer->run || !layer->weights) {
+            return SML_ERR_ARGUMENT;
+        }
+        if (layer->inputs != units) {
+            return SML_ERR_SHAPE;
+        }
+        units = layer->outputs;
+        place = layer->place;
     }
-    size_t whole_windows = 0; /* counted up: a remainder would link a division into an M0+ */
-    while (whole_windows < model->layers[0].inputs) {
-        whole_windows += model->feature_count;
-    }
-    return whole_windows == model->layers[0].inputs ? SML_OK : SML_ERR_SHAPE;
 }
 
 sml_status sml_load_model(sml_context *context, const sml_model *model)
@@ -60,30 +44,14 @@ sml_status sml_load_model(sml_context *context, const sml_model *model)
     if (model->version != SML_MODEL_VERSION) {
         return SML_ERR_VERSION;
     }
-    if (model->layout != SML_LAYOUT_PORTABLE) {
+    if (model->layout != SML_LAYOUT) {
         return SML_ERR_LAYOUT;
     }
-    if (!model->layers || (model->head && (!model->head->apply || !model->head->table))) {
+    if (model->layer_count == 0 || !model->layers ||
+        (model->head && (!model->head->apply || !model->head->table))) {
         return SML_ERR_ARGUMENT;
     }
-    if (model->layer_count == 0) {
-        return SML_ERR_SHAPE;
-    }
-    for (size_t i = 0; i < model->layer_count; i++) {
-        const sml_dense *layer = &model->layers[i];
-        const sml_status status = check_layer(layer);
-        if (status != SML_OK) {
-            return status;
-        }
-        if ((i > 0 && layer->inputs != model->layers[i - 1].outputs) ||
-            (uint32_t)layer->inputs + layer->outputs > model->memory_bytes) {
-            return SML_ERR_SHAPE;
-        }
-    }
-    if (model->head && model->layers[model->layer_count - 1].outputs > SML_MAX_CLASSES) {
-        return SML_ERR_SHAPE;
-    }
-    const sml_status status = check_features(model);
+    const sml_status status = check_layers(model);
     if (status == SML_OK) {
         context->model = model;
     }
@@ -101,6 +69,9 @@ sml_status sml_initialize_model_memory(sml_context *context, void *memory, size_
     if (bytes < context->model->memory_bytes) {
         return SML_ERR_MEMORY;
     }
+    if ((uintptr_t)memory % 4) {
+        return SML_ERR_ALIGNMENT;
+    }
     context->memory = memory;
     context->input_ready = 0;
     return SML_OK;
@@ -112,7 +83,7 @@ static sml_status check_input(const sml_context *context, const void *values, si
     if (!context || !values) {
         return SML_ERR_ARGUMENT;
     }
-    if (!context->model || !context->memory) {
+    if (!context->memory) { /* nor, perhaps, a model */
         return SML_ERR_STATE;
     }
     return n == context->model->layers[0].inputs ? SML_OK : SML_ERR_SHAPE;
@@ -125,17 +96,16 @@ sml_status sml_prepare_input(sml_context *context, const int32_t *counts, size_t
         return status;
     }
     const sml_model *model = context->model;
-    if (model->feature_count == 0) {
+    if (!model->features || model->feature_count == 0) {
         return SML_ERR_STATE;
     }
-    for (size_t start = 0; start < n; start += model->feature_count) {
-        for (size_t i = 0; i < model->feature_count; i++) {
-            const sml_feature *f = &model->features[i];
-            const int32_t difference = sml_clamp(counts[start + i], f->min, f->max) - f->mean;
-            const int32_t code =
-                sml_requantize(difference, f->multiplier, f->shift) + model->input_zero_point;
-            context->memory[start + i] = (int8_t)sml_clamp(code, INT8_MIN, INT8_MAX);
-        }
+    const sml_feature *f = model->features;
+    for (size_t i = 0; i < n; i++) {
+        const int32_t difference = sml_clamp(counts[i], f->min, f->max) - f->mean;
+        const int32_t code =
+            sml_requantize(difference, f->multiplier, f->shift) + model->input_zero_point;
+        sml_store(context, i, sml_clamp(code, INT8_MIN, INT8_MAX));
+        f = f == &model->features[model->feature_count - 1] ? model->features : f + 1;
     }
     context->input_ready = 1;
     return SML_OK;
@@ -147,19 +117,29 @@ sml_status sml_set_input(sml_context *context, const int8_t *input, size_t n)
     if (status != SML_OK) {
         return status;
     }
-    for (size_t i = 0; i < n; i++) {
-        context->memory[i] = input[i];
-    }
+    size_t i = 0;
+    do {
+        sml_store(context, i, input[i]);
+    } while (++i != n);
     context->input_ready = 1;
     return SML_OK;
 }
 
-static void look_up(const int8_t *table, int8_t *codes, size_t n)
+static void trace_input(const sml_context *context)
 {
-    for (size_t i = 0; i < n; i++) {
-        codes[i] = table[codes[i] + 128];
-        SML_TRACE(SML_TRACE_TABLE, i, codes[i]);
+    for (size_t i = 0; i < context->model->layers[0].inputs; i++) {
+        SML_TRACE(SML_TRACE_INPUT, i, ((const sml_activation *)context->memory)[i] - SML_OFFSET);
     }
+    (void)context;
+}
+
+static void look_up(const int8_t *table, sml_activation *codes, size_t n)
+{
+    size_t i = 0;
+    do {
+        codes[i] = (sml_activation)(table[codes[i] + 128 - SML_OFFSET] + SML_OFFSET);
+        SML_TRACE(SML_TRACE_TABLE, i, codes[i] - SML_OFFSET);
+    } while (++i != n);
 }
 
 sml_status sml_run_model(sml_context *context, int8_t *output, size_t n)
@@ -167,33 +147,33 @@ sml_status sml_run_model(sml_context *context, int8_t *output, size_t n)
     if (!context || !output) {
         return SML_ERR_ARGUMENT;
     }
-    const sml_model *model = context->model;
-    if (!model || !context->memory || !context->input_ready) {
+    if (!context->input_ready) { /* so there is no model or no memory, either */
         return SML_ERR_STATE;
     }
-    if (n != model->layers[model->layer_count - 1].outputs) {
+    const sml_model *model = context->model;
+    const sml_dense *layer = model->layers;
+    const sml_dense *end = layer + model->layer_count;
+    if (n != end[-1].outputs) {
         return SML_ERR_SHAPE;
     }
     context->input_ready = 0;
-    for (size_t i = 0; i < model->layers[0].inputs; i++) {
-        SML_TRACE(SML_TRACE_INPUT, i, context->memory[i]);
-    }
+    trace_input(context);
 
-    /* The two ends of the memory take turns: one holds a layer's input, the other its output. */
-    int8_t *source = context->memory;
-    for (size_t i = 0; i < model->layer_count; i++) {
-        const sml_dense *layer = &model->layers[i];
-        int8_t *end = context->memory + model->memory_bytes;
-        int8_t *target = source == context->memory ? end - layer->outputs : context->memory;
-        sml_dense_run(layer, source, target);
+    uint32_t *const memory = context->memory;
+    const sml_activation *source = (const sml_activation *)memory;
+    do {
+        sml_activation *target = (sml_activation *)(memory + layer->place);
+        layer->run(layer, source, target);
         if (layer->table) {
             look_up(layer->table, target, layer->outputs);
         }
         source = target;
-    }
-    for (size_t i = 0; i < n; i++) {
-        output[i] = source[i];
-    }
+    } while (++layer != end);
+
+    int8_t *code = output;
+    do {
+        *code++ = (int8_t)(*source++ - SML_OFFSET);
+    } while (code != output + n);
     if (model->head) {
         model->head->apply(model->head, output, n);
     }

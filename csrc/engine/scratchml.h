@@ -2,7 +2,7 @@
  *
  * scratchml.h: run an int8 multilayer perceptron from flash, in integers only.
  *
- *     static int8_t memory[SNOW_MODEL_MEMORY_BYTES];
+ *     static uint32_t memory[SNOW_MODEL_MEMORY_BYTES / 4];
  *     sml_context snow;
  *
  *     sml_load_model(&snow, &snow_model);
@@ -15,11 +15,13 @@
  *
  * What it does not do: allocate, print, use floating point, keep global state or recurse. A model
  * is constant data that `scratchml export` wrote; what is checked here are its version, its layout
- * and that its shapes fit each other.
+ * and that its shapes fit each other. That its numbers cannot overflow has been proved at export.
  * The arithmetic is that of TensorFlow Lite Micro, bit for bit: see docs/arithmetic.md.
  */
 #ifndef SCRATCHML_H
 #define SCRATCHML_H
+
+#include "layout.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -28,35 +30,54 @@
 extern "C" {
 #endif
 
-#define SML_MODEL_VERSION 1   /* of the structs below; raised when their meaning changes */
-#define SML_LAYOUT_PORTABLE 0 /* weights[output][input], row by row */
-#define SML_MAX_CLASSES 511   /* of a softmax: more could overflow its sum */
+#define SML_MODEL_VERSION 2 /* of the structs below; raised when their meaning changes */
+#define SML_MAX_CLASSES 511 /* of a softmax: more could overflow its sum */
+
+/* Stands before every array of weights: an attribute that moves them to RAM, for instance. */
+#ifndef SML_WEIGHTS
+#define SML_WEIGHTS
+#endif
 
 typedef enum {
     SML_OK = 0,
-    SML_ERR_ARGUMENT = -1, /* a null pointer */
+    SML_ERR_ARGUMENT = -1, /* a null pointer, or no layer */
     SML_ERR_VERSION = -2,  /* the model was exported for another version of this engine */
     SML_ERR_MEMORY = -3,   /* the memory given is smaller than model->memory_bytes */
     SML_ERR_SHAPE = -4,    /* a length, given or in the model, is not what the model needs */
     SML_ERR_STATE = -5,    /* called out of order: no model, no memory, or no new input */
     SML_ERR_LAYOUT = -6,   /* the weights are laid out for another CPU's kernel */
-    SML_ERR_RANGE = -7     /* a constant in the model is outside what the arithmetic allows */
+    SML_ERR_ALIGNMENT = -7 /* the memory given does not start at a multiple of 4 */
 } sml_status;
 
-/* One fully connected layer: output = clamp(requantize(bias + weights . input) + zero_point).
- * The real factor of output c is multiplier[c] / 2^31 * 2^shift[c]. */
+/* What one output of the portable kernel needs besides its weights. The real factor of an output
+ * is multiplier / 2^31 * 2^shift. */
 typedef struct {
+    int32_t bias;       /* the input's zero point is folded in */
+    int32_t multiplier; /* 0 or 2^30 .. 2^31 - 1 */
+    int32_t shift;      /* -31 .. 30 */
+} sml_channel;
+
+/* One fully connected layer: output = clamp(requantize(bias + weights . input) + zero_point).
+ * Which function computes it stands in the layer, so that a linker drops the kernels not used. */
+typedef struct sml_dense {
+    void (*run)(const struct sml_dense *layer, const void *input, void *output);
     uint16_t inputs;
     uint16_t outputs;
-    const int8_t *weights;     /* [outputs][inputs] */
-    const int32_t *bias;       /* [outputs]; the input's zero point is folded in */
-    const int32_t *multiplier; /* [outputs]; 0 or 2^30 .. 2^31 - 1 */
-    const int8_t *shift;       /* [outputs]; -31 .. 30 */
-    int8_t zero_point;         /* of the output */
-    int8_t act_min;            /* the activation's bounds: a ReLU is a clamp */
-    int8_t act_max;
+    const void *weights;         /* int8_t [outputs][inputs], or words as a packed kernel's file says */
+    const sml_channel *channels; /* [outputs]; NULL for a packed kernel: they are among its words */
+    int16_t zero_point;          /* of the output */
+    int16_t act_min;             /* the activation's bounds: a ReLU is a clamp. Packed kernels have */
+    int16_t act_max;             /* those of int8 only: whatever is narrower stands in the table. */
+    uint16_t place; /* of the output in the activation memory, in words; the input is at the last */
     const int8_t *table; /* [256]: the code that follows code i - 128 (a sigmoid, say), or NULL */
 } sml_dense;
+
+/* The kernels; what a generated model puts into `run`. */
+void sml_dense_portable(const sml_dense *layer, const void *input, void *output);
+void sml_dense_cortex_m4(const sml_dense *layer, const void *input, void *output);
+void sml_dense_cortex_m4_small(const sml_dense *layer, const void *input, void *output);
+void sml_dense_cortex_m0plus(const sml_dense *layer, const void *input, void *output);
+void sml_dense_cortex_m0plus_small(const sml_dense *layer, const void *input, void *output);
 
 /* What follows the last layer and looks at all its outputs at once, in place. Reached through a
  * pointer, so that a linker drops what no model uses. */
@@ -77,11 +98,11 @@ typedef struct {
 
 typedef struct {
     uint16_t version;        /* SML_MODEL_VERSION */
-    uint8_t layout;          /* SML_LAYOUT_... */
+    uint8_t layout;          /* SML_LAYOUT_..., the engine's own */
     int8_t input_zero_point; /* for sml_prepare_input */
     uint16_t layer_count;    /* 1 or more */
     uint16_t feature_count;  /* channels; input i belongs to channel i % feature_count; may be 0 */
-    uint32_t memory_bytes;   /* activation memory: the largest layer's inputs + outputs */
+    uint32_t memory_bytes;   /* activation memory: the widest layer's two sides, in whole words */
     const sml_dense *layers; /* [layer_count] */
     const sml_feature *features; /* [feature_count], or NULL: the model takes int8 only */
     const sml_head *head;        /* or NULL */
@@ -90,14 +111,14 @@ typedef struct {
 /* The caller's; its fields are the engine's own. */
 typedef struct {
     const sml_model *model;
-    int8_t *memory;
+    uint32_t *memory;
     int32_t input_ready;
 } sml_context;
 
 /* Keeps the pointer: the model stays where it is, in flash. */
 sml_status sml_load_model(sml_context *context, const sml_model *model);
 
-/* `memory` needs model->memory_bytes and must outlive the context. No alignment is needed. */
+/* `memory` needs model->memory_bytes, starts at a multiple of 4 and must outlive the context. */
 sml_status sml_initialize_model_memory(sml_context *context, void *memory, size_t bytes);
 
 /* Sensor counts, n = the inputs of the first layer. SML_ERR_STATE if the model has no features. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "rows.h"
+#include "kernel.h"
 
 sml_status sml_run_rows(sml_context *context, const int32_t *counts, const int8_t *codes,
                         size_t inputs, int8_t *output, size_t outputs, size_t rows)
@@ -25,8 +26,9 @@ sml_status sml_prepare_rows(sml_context *context, const int32_t *counts, int8_t 
         if (status != SML_OK) {
             return status;
         }
+        const sml_activation *x = (const sml_activation *)context->memory;
         for (size_t k = 0; k < inputs; k++) {
-            codes[i * inputs + k] = context->memory[k]; /* the input lies at the memory's start */
+            codes[i * inputs + k] = (int8_t)(x[k] - SML_OFFSET); /* input lies at the start */
         }
     }
     return SML_OK;

@@ -1,12 +1,14 @@
 """The C engine on the host, through cffi: the very functions that run on the board.
 
 ``Engine(model)`` fills the engine's structs from a ``QuantizedMLP``; ``Engine.from_c(path, model)``
-compiles an exported C file and runs the structs that are in it, the ones that get flashed.
+compiles an exported C file and runs the structs that are in it, the ones that get flashed. With
+``layout`` the words are those for a microcontroller, and its kernel's C runs on them.
 """
 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import re
 import shlex
@@ -22,8 +24,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scratchml._engine import ffi, lib
+import scratchml._engine as _engine
 from scratchml.errors import ScratchmlError
+from scratchml.layouts import PORTABLE, Layout
 from scratchml.quantized import QuantizedMLP
 from scratchml.resources import engine_folder, engine_sources
 from scratchml.structs import model_struct
@@ -39,15 +42,17 @@ class Engine:
 
     Args:
         model: whose numbers are copied into the engine's structs.
+        layout: how they lie there.
 
     Raises:
         ScratchmlError: the engine refuses the model.
     """
 
-    def __init__(self, model: QuantizedMLP) -> None:
+    def __init__(self, model: QuantizedMLP, layout: Layout = PORTABLE) -> None:
         self._library: _ExportedLibrary | None = None
-        struct, self._owned = model_struct(model, ffi, lib)
-        self._start(model, struct)
+        module = _module(layout)
+        struct, self._owned = model_struct(model, module.ffi, module.lib, layout)
+        self._start(model, module, struct)
 
     @classmethod
     def from_c(cls, path: str | os.PathLike[str], model: QuantizedMLP) -> Engine:
@@ -65,12 +70,14 @@ class Engine:
         engine._library = _ExportedLibrary(Path(path))
         with ExitStack() as on_failure:
             on_failure.callback(engine.close)
-            engine._start(model, ffi.cast("const sml_model *", engine._library.address))
+            struct = _engine.ffi.cast("const sml_model *", engine._library.address)
+            engine._start(model, _engine, struct)
             on_failure.pop_all()
         return engine
 
-    def _start(self, model: QuantizedMLP, struct: Any) -> None:
+    def _start(self, model: QuantizedMLP, module: Any, struct: Any) -> None:
         self._model, self._struct = model, struct
+        self._ffi, self._lib = module.ffi, module.lib
         self._context()  # have the engine check the model now
         last = struct.layers[struct.layer_count - 1]
         if (struct.layers[0].inputs, last.outputs) != (model.inputs, model.outputs):
@@ -79,21 +86,23 @@ class Engine:
     def run(self, x: npt.ArrayLike) -> Int8:
         """int8 rows ``[n, inputs]`` to int8 rows ``[n, outputs]``."""
         rows = self._model.check_rows(x, np.int8)
-        return self._run(ffi.NULL, ffi.from_buffer("int8_t[]", rows), len(rows))
+        return self._run(self._ffi.NULL, self._ffi.from_buffer("int8_t[]", rows), len(rows))
 
     def run_counts(self, counts: npt.ArrayLike) -> Int8:
         """Sensor counts ``[n, inputs]`` to int8 rows ``[n, outputs]``, as on the board."""
         rows = self._model.check_rows(counts, np.int32)
-        return self._run(ffi.from_buffer("int32_t[]", rows), ffi.NULL, len(rows))
+        return self._run(self._ffi.from_buffer("int32_t[]", rows), self._ffi.NULL, len(rows))
 
     def prepare_input(self, counts: npt.ArrayLike) -> Int8:
         """Sensor counts ``[n, inputs]`` to int8 rows of the same shape."""
         rows = self._model.check_rows(counts, np.int32)
         codes = np.empty(rows.shape, np.int8)
         context, _memory = self._context()
-        source = ffi.from_buffer("int32_t[]", rows)
-        target = ffi.from_buffer("int8_t[]", codes, require_writable=True)
-        _check(lib.sml_prepare_rows(context, source, target, self._model.inputs, len(rows)))
+        source = self._ffi.from_buffer("int32_t[]", rows)
+        target = self._ffi.from_buffer("int8_t[]", codes, require_writable=True)
+        self._check(
+            self._lib.sml_prepare_rows(context, source, target, self._model.inputs, len(rows))
+        )
         return codes
 
     def digest(self, rows: int, seed: int = 0, on_rows: Callable[[int], None] | None = None) -> int:
@@ -101,12 +110,12 @@ class Engine:
 
         ``on_rows`` is told how many rows are done, now and then. See ``scratchml.digest``.
         """
-        digest, (context, _memory) = ffi.new("sml_digest *"), self._context()
-        _check(lib.sml_digest_start(digest, seed))
-        output = ffi.new("int8_t[]", self._model.outputs)
+        digest, (context, _memory) = self._ffi.new("sml_digest *"), self._context()
+        self._check(self._lib.sml_digest_start(digest, seed))
+        output = self._ffi.new("int8_t[]", self._model.outputs)
         for start in range(0, rows, DIGEST_ROWS):
             n = min(DIGEST_ROWS, rows - start)
-            _check(lib.sml_digest_rows(digest, context, n, output, self._model.outputs))
+            self._check(self._lib.sml_digest_rows(digest, context, n, output, self._model.outputs))
             if on_rows:
                 on_rows(start + n)
         return int(digest.crc)
@@ -133,26 +142,35 @@ class Engine:
         model = self._model
         output = np.empty((n, model.outputs), np.int8)
         context, _memory = self._context()
-        target = ffi.from_buffer("int8_t[]", output, require_writable=True)
-        _check(lib.sml_run_rows(context, counts, codes, model.inputs, target, model.outputs, n))
+        target = self._ffi.from_buffer("int8_t[]", output, require_writable=True)
+        self._check(
+            self._lib.sml_run_rows(context, counts, codes, model.inputs, target, model.outputs, n)
+        )
         return output
 
     def _context(self) -> tuple[Any, Any]:
         """A loaded context and its memory, one for each call so that threads share nothing."""
         if self._struct is None:
             raise ScratchmlError("this engine has been closed")
-        context = ffi.new("sml_context *")
-        _check(lib.sml_load_model(context, self._struct))
-        memory = ffi.new("int8_t[]", self._struct.memory_bytes)
-        _check(lib.sml_initialize_model_memory(context, memory, len(memory)))
+        context = self._ffi.new("sml_context *")
+        self._check(self._lib.sml_load_model(context, self._struct))
+        memory = self._ffi.new("uint32_t[]", self._struct.memory_bytes // 4)
+        bytes_ = self._ffi.sizeof(memory)
+        self._check(self._lib.sml_initialize_model_memory(context, memory, bytes_))
         return context, memory
 
+    def _check(self, status: int) -> None:
+        """The one place where a status becomes an exception."""
+        if status != self._lib.SML_OK:
+            name = self._ffi.string(self._ffi.cast("sml_status", status))
+            raise ScratchmlError(f"the C engine answers {name} ({status})")
 
-def _check(status: int) -> None:
-    """The one place where a status becomes an exception."""
-    if status != lib.SML_OK:
-        name = ffi.string(ffi.cast("sml_status", status))
-        raise ScratchmlError(f"the C engine answers {name} ({status})")
+
+def _module(layout: Layout) -> Any:
+    """The extension that was compiled for a layout."""
+    if layout == PORTABLE:
+        return _engine
+    return importlib.import_module(f"scratchml._engine_{layout.name.replace('-', '_')}")
 
 
 class _ExportedLibrary:

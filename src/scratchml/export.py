@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from scratchml.c_arrays import array, array2d
+from scratchml.c_layers import layers_text, memory_bytes_text
 from scratchml.errors import ScratchmlError
 from scratchml.features import Features
 from scratchml.files import atomic_write
-from scratchml.layers import QuantizedDense, Softmax
+from scratchml.layers import Softmax
+from scratchml.layouts import PORTABLE, Layout
 from scratchml.quantized import QuantizedMLP
 from scratchml.rows import Scaler
 
@@ -28,7 +29,7 @@ Int8 = npt.NDArray[np.int8]
 GOLDEN_ROWS = 32
 
 #: sizeof on a 32-bit CPU, by the structs of scratchml.h; checked against arm-none-eabi-gcc.
-SIZEOF = {"sml_model": 24, "sml_dense": 28, "sml_feature": 20, "sml_head": 8}
+SIZEOF = {"sml_model": 24, "sml_dense": 28, "sml_feature": 20, "sml_head": 8, "sml_channel": 12}
 
 #: Words that C, C++, their headers or the generated file itself have another use for, in any case:
 #: the name is a file's and, in capitals, a macro's.
@@ -70,24 +71,17 @@ def check_name(name: str) -> None:
         )
 
 
-def flash_bytes(model: QuantizedMLP) -> int:
+def flash_bytes(model: QuantizedMLP, layout: Layout = PORTABLE) -> int:
     """Bytes of constant data that the model takes in flash on a 32-bit CPU, engine apart.
 
-    Weights, a 4-byte bias, a 4-byte multiplier and a 1-byte shift an output, the tables, and the
-    structs; each array starts on a multiple of 4, as ARM's compilers place them.
+    Weights, 12 bytes an output for bias, multiplier and shift, the tables, and the structs; each
+    array starts on a multiple of 4, as ARM's compilers place them.
     """
-    arrays = [
-        size
-        for layer in model.layers
-        for size in (layer.weights.size, 4 * len(layer.bias), 4 * len(layer.bias), len(layer.bias))
-    ]
-    arrays += [SIZEOF["sml_dense"] * len(model.layers), SIZEOF["sml_model"]]
+    size = sum(layout.lay_out(layer).flash_bytes for layer in model.layers)
+    size += SIZEOF["sml_dense"] * len(model.layers) + SIZEOF["sml_model"]
     if model.features is not None:
-        arrays.append(SIZEOF["sml_feature"] * len(model.features.mean))
-    arrays += [256 for layer in model.layers if layer.table is not None]
-    if model.softmax:
-        arrays += [4 * 256, SIZEOF["sml_head"]]
-    return sum(-(-size // 4) * 4 for size in arrays)
+        size += SIZEOF["sml_feature"] * len(model.features.mean)
+    return size + (4 * 256 + SIZEOF["sml_head"] if model.softmax else 0)
 
 
 def golden_inputs(model: QuantizedMLP) -> Int8:
@@ -120,7 +114,7 @@ extern "C" {{
 
 #define {upper}_INPUTS {model.inputs}
 #define {upper}_OUTPUTS {model.outputs}
-#define {upper}_MEMORY_BYTES {model.memory_bytes}
+{memory_bytes_text(model, f"{upper}_MEMORY_BYTES")}
 {_output_defines(model, upper)}
 extern const sml_model {name};
 
@@ -140,11 +134,7 @@ extern const int8_t {name}_golden_output[{GOLDEN_ROWS}][{model.outputs}];
 
 def source_text(model: QuantizedMLP, name: str) -> str:
     """The source: arrays, then the structs that point to them, then the golden vectors."""
-    layers = list(enumerate(model.layers, start=1))
-    parts = [f'{_title(model, name)}\n#include "{name}.h"\n']
-    parts += [_layer_arrays(number, layer) for number, layer in layers]
-    structs = ",\n".join(_layer_struct(number, layer) for number, layer in layers)
-    parts.append(f"static const sml_dense layers[{len(layers)}] = {{\n{structs},\n}};\n")
+    parts = [f'{_title(model, name)}\n#include "{name}.h"\n', layers_text(model)]
     if model.features is not None and model.scaler is not None:
         parts.append(_features(model.features, model.scaler))
     if model.softmax:
@@ -190,48 +180,10 @@ def _output_defines(model: QuantizedMLP, upper: str) -> str:
     return text
 
 
-def _layer_arrays(number: int, layer: QuantizedDense) -> str:
-    outputs, inputs = layer.weights.shape
-    arrays = [
-        _array("int8_t", f"layer{number}_weights", layer.weights),
-        _array("int32_t", f"layer{number}_bias", layer.folded_bias),
-        _array("int32_t", f"layer{number}_multiplier", layer.multiplier),
-        _array("int8_t", f"layer{number}_shift", layer.shift),
-    ]
-    if layer.table is not None:
-        kinds = ", ".join(function.kind for function in layer.following)
-        arrays.append(f"/* What follows code i - 128: {kinds}. */")
-        arrays.append(_array("int8_t", f"layer{number}_table", layer.table))
-    return (
-        f"/* Layer {number}: {inputs} -> {outputs}, {layer.activation}. "
-        f"Input = {layer.source.scale:.6g} * (code - ({layer.source.zero_point})), "
-        f"output = {layer.target.scale:.6g} * (code - ({layer.target.zero_point})). */\n"
-        + "\n".join(arrays)
-        + "\n"
-    )
-
-
-def _layer_struct(number: int, layer: QuantizedDense) -> str:
-    outputs, inputs = layer.weights.shape
-    return f"""\
-    {{
-        .inputs = {inputs},
-        .outputs = {outputs},
-        .weights = layer{number}_weights,
-        .bias = layer{number}_bias,
-        .multiplier = layer{number}_multiplier,
-        .shift = layer{number}_shift,
-        .zero_point = {layer.target.zero_point},
-        .act_min = {layer.act_min},
-        .act_max = {layer.act_max},
-        .table = {"NULL" if layer.table is None else f"layer{number}_table"},
-    }}"""
-
-
 def _softmax(softmax: Softmax) -> str:
     return (
         "/* exp(-d) for logits d codes below the greatest, Q0.31. */\n"
-        + _array("int32_t", "softmax_table", softmax.table)
+        + array("int32_t", "softmax_table", softmax.table)
         + "\nstatic const sml_head softmax = {.apply = sml_softmax, .table = softmax_table};\n"
     )
 
@@ -256,7 +208,7 @@ def _model_struct(model: QuantizedMLP, name: str) -> str:
     return f"""\
 const sml_model {name} = {{
     .version = SML_MODEL_VERSION,
-    .layout = SML_LAYOUT_PORTABLE,
+    .layout = SML_LAYOUT,
     .input_zero_point = {model.layers[0].source.zero_point},
     .layer_count = {len(model.layers)},
     .feature_count = {count},
@@ -271,29 +223,10 @@ const sml_model {name} = {{
 def _golden(model: QuantizedMLP, name: str) -> str:
     inputs = golden_inputs(model)
     arrays = [
-        _array2d(f"{name}_golden_input", inputs),
-        _array2d(f"{name}_golden_output", model.run(inputs)),
+        array2d("int8_t", f"{name}_golden_input", inputs),
+        array2d("int8_t", f"{name}_golden_output", model.run(inputs)),
     ]
     return "#ifdef SML_SELF_TEST\n" + "\n".join(arrays) + "\n#endif\n"
-
-
-def _array(kind: str, name: str, values: Any) -> str:
-    flat = values.ravel().tolist()
-    return f"static const {kind} {name}[{len(flat)}] = {{\n{_wrapped(flat)}\n}};"
-
-
-def _array2d(name: str, rows: Any) -> str:
-    body = "\n".join(
-        "    {" + _wrapped(row.tolist(), "     ").strip().rstrip(",") + "}," for row in rows
-    )
-    return f"const int8_t {name}[{rows.shape[0]}][{rows.shape[1]}] = {{\n{body}\n}};"
-
-
-def _wrapped(values: Iterable[int], indent: str = "    ") -> str:
-    # the least int32 has no literal in C: -2147483648 is minus an int that does not fit
-    words = ["INT32_MIN" if v == -(2**31) else str(v) for v in values]
-    text = " ".join(f"{word}," for word in words)
-    return textwrap.fill(text, 96, initial_indent=indent, subsequent_indent=indent)
 
 
 def _comment_safe(text: str) -> str:

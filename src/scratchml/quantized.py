@@ -24,6 +24,7 @@ from scratchml.evaluate import threshold_code
 from scratchml.features import Features
 from scratchml.files import atomic_write
 from scratchml.layers import MAX_CLASSES, QuantizedDense, Softmax
+from scratchml.layouts import PORTABLE
 from scratchml.rows import Rows, Scaler
 
 Int8 = npt.NDArray[np.int8]
@@ -124,8 +125,8 @@ class QuantizedMLP:
 
     @property
     def memory_bytes(self) -> int:
-        """RAM for activations: the two sides of the widest layer."""
-        return max(sum(layer.weights.shape) for layer in self.layers)
+        """RAM for activations of a byte each: the two sides of the widest layer, in whole words."""
+        return PORTABLE.memory_bytes(self.sizes)
 
     @cached_property
     def features(self) -> Features | None:

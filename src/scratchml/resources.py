@@ -23,8 +23,13 @@ def find(folder: str) -> Path:
 
 
 def engine_sources() -> list[Path]:
-    """The C files of the engine, in a fixed order."""
-    return sorted((find("csrc") / "engine").glob("*.c"))
+    """The C files of the engine, in a fixed order: all that a host needs."""
+    return sorted(engine_folder().glob("*.c"))
+
+
+def engine_assembly() -> list[Path]:
+    """The kernels in assembly, which an ARM microcontroller needs besides."""
+    return sorted(engine_folder().glob("*.S"))
 
 
 def engine_folder() -> Path:

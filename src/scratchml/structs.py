@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
+from scratchml.layouts import PORTABLE, Layout
 from scratchml.quantized import QuantizedMLP
 
 #: What the engine's integers are in numpy.
-DTYPES = {"int8_t": "i1", "int32_t": "i4"}
+DTYPES = {"int8_t": "i1", "int32_t": "i4", "uint32_t": "u4"}
 
 
-def model_struct(model: QuantizedMLP, ffi: Any, lib: Any) -> tuple[Any, list[Any]]:
+def model_struct(
+    model: QuantizedMLP, ffi: Any, lib: Any, layout: Layout = PORTABLE
+) -> tuple[Any, list[Any]]:
     """An ``sml_model *`` of the cffi module that ``ffi`` and ``lib`` come from, and what it points
     to: cffi frees what nobody refers to."""
     owned: list[Any] = []
@@ -27,21 +31,25 @@ def model_struct(model: QuantizedMLP, ffi: Any, lib: Any) -> tuple[Any, list[Any
         return target
 
     layers = new("sml_dense[]", len(model.layers))
-    for target, layer in zip(layers, model.layers, strict=True):
+    places = layout.places(model.sizes)
+    for target, layer, place in zip(layers, model.layers, places, strict=True):
+        data = layout.lay_out(layer)
+        target.run = ffi.addressof(lib, data.kernel)
         target.outputs, target.inputs = layer.weights.shape
-        target.weights = array("int8_t", layer.weights)
-        target.bias = array("int32_t", layer.folded_bias)
-        target.multiplier = array("int32_t", layer.multiplier)
-        target.shift = array("int8_t", layer.shift)
-        target.zero_point = layer.target.zero_point
-        target.act_min, target.act_max = layer.act_min, layer.act_max
-        if layer.table is not None:
-            target.table = array("int8_t", layer.table)
+        kind = "int8_t" if data.weights.dtype == np.int8 else "uint32_t"
+        target.weights = array(kind, data.weights)
+        if data.channels is not None:
+            target.channels = new("sml_channel[]", [tuple(row) for row in data.channels.tolist()])
+        target.zero_point = data.zero_point
+        target.act_min, target.act_max = data.act_min, data.act_max
+        target.place = place
+        if data.table is not None:
+            target.table = array("int8_t", data.table)
 
     struct = new("sml_model *")
-    struct.version, struct.layout = lib.SML_MODEL_VERSION, lib.SML_LAYOUT_PORTABLE
+    struct.version, struct.layout = lib.SML_MODEL_VERSION, layout.number
     struct.layer_count, struct.layers = len(model.layers), layers
-    struct.memory_bytes = model.memory_bytes
+    struct.memory_bytes = layout.memory_bytes(model.sizes)
     struct.input_zero_point = model.layers[0].source.zero_point
     if (f := model.features) is not None:
         columns = (f.mean, f.low, f.high, f.multiplier, f.shift)

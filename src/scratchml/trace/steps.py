@@ -229,8 +229,8 @@ def _run_c(model: QuantizedMLP, set_input: Any, kind: str, row: Ints) -> Trace:
     struct, _owned = model_struct(model, ffi, lib)
     context = ffi.new("sml_context *")
     _check(lib.sml_load_model(context, struct))
-    memory = ffi.new("int8_t[]", struct.memory_bytes)
-    _check(lib.sml_initialize_model_memory(context, memory, len(memory)))
+    memory = ffi.new("uint32_t[]", struct.memory_bytes // 4)
+    _check(lib.sml_initialize_model_memory(context, memory, struct.memory_bytes))
     _check(set_input(context, ffi.from_buffer(kind, row), len(row)))
 
     # room for four values an output, and for a softmax and the result
@@ -266,9 +266,8 @@ class _Reports:
 
 def _layer_in_c(file_bias: Ints, dense: Any, reports: _Reports) -> LayerTrace:
     n = int(dense.outputs)
-    bias, multiplier, shift = (
-        ffi.unpack(values, n) for values in (dense.bias, dense.multiplier, dense.shift)
-    )
+    channels = ffi.unpack(dense.channels, n)
+    bias, multiplier, shift = zip(*((c.bias, c.multiplier, c.shift) for c in channels), strict=True)
     accumulator = reports.take(Step.ACCUMULATOR, n)
     requantized = reports.take(Step.REQUANTIZED, n)
     shifted = [value + dense.zero_point for value in requantized]
