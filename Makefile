@@ -57,7 +57,7 @@ $(VENV)/.demo: $(PACKAGE) | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.test: $(PACKAGE) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pictures,oracle,litert,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pictures,oracle,litert,cost,test]'
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.lint: $(PACKAGE) | $(VENV)/bin/python

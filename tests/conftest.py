@@ -38,13 +38,27 @@ HOW_TO_ADD = {
     "clang": "make toolchain",
     "g++": "make toolchain",
     "arm-none-eabi-gcc": "make toolchain",
+    "qemu-system-arm": "make toolchain",
+    "node": "make toolchain",
+    "npm": "make toolchain",
+    "unicorn": "pip install 'scratchml[cost]'",
+    "capstone": "pip install 'scratchml[cost]'",
+    "elftools": "pip install 'scratchml[cost]'",
     "tflite_micro": "pip install 'scratchml[oracle]' (Linux, x86-64, Python 3.10 to 3.13)",
     "matplotlib": "pip install 'scratchml[pictures]'",
     "ai_edge_litert": "pip install 'scratchml[litert]'",
     "torch": "pip install 'scratchml[test]'",
 }
 
-MODULES = ("tflite_micro", "matplotlib", "ai_edge_litert", "torch")
+MODULES = (
+    "tflite_micro",
+    "matplotlib",
+    "ai_edge_litert",
+    "torch",
+    "unicorn",
+    "capstone",
+    "elftools",
+)
 
 
 def require(tool: str) -> str:

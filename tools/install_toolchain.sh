@@ -1,15 +1,19 @@
 #!/bin/sh
-# Install what the tests and checks use beyond Python: host compilers, cppcheck and the ARM cross
-# compiler. Does nothing where all of it is there already.
+# Install what the tests and checks use beyond Python: host compilers, cppcheck, the ARM cross
+# compiler, and the emulators that check the meter: QEMU, and node for one of the RP2040's. Does
+# nothing where all of it is there already.
 set -eu
 
 missing=
-for tool in gcc g++ clang cppcheck arm-none-eabi-gcc; do
+for tool in gcc g++ clang cppcheck arm-none-eabi-gcc qemu-system-arm node npm; do
     command -v "$tool" >/dev/null || missing="$missing $tool"
 done
 [ -n "$missing" ] || { echo "toolchain: complete"; exit 0; }
 
-packages="gcc g++ clang cppcheck gcc-arm-none-eabi libnewlib-arm-none-eabi"
+packages="gcc g++ clang cppcheck gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
+# node may be here from elsewhere, and Debian's npm would not go with it
+command -v node >/dev/null || packages="$packages nodejs"
+command -v npm >/dev/null || packages="$packages npm"
 if ! command -v apt-get >/dev/null; then
     echo "toolchain: missing$missing; install them with your system's package manager" >&2
     echo "           (on Debian the packages are: $packages)" >&2

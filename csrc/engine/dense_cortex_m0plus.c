@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * dense_cortex_m0plus.c: what dense_cortex_m0plus.S does, in C: to read, and to run where there is
+ * dense_cortex_m0plus.c: what dense_cortex_m0plus_asm.S does, in C: to read, and to run where there is
  * no such CPU.
  *
  * A Cortex-M0+ multiplies 32 by 32 bits in one cycle and keeps the low 32. So four rows A, B, C, D

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * dense_cortex_m4.c: what dense_cortex_m4.S does, in C: to read, and to run where there is no such
+ * dense_cortex_m4.c: what dense_cortex_m4_asm.S does, in C: to read, and to run where there is no such
  * CPU.
  *
  * The DSP instruction SMLAD multiplies two pairs of 16-bit numbers and adds both products in one

@@ -19,7 +19,8 @@ void sml_dense_portable(const sml_dense *layer, const void *input, void *output)
         }
         const int32_t accumulator = (int32_t)sum;
         const int32_t value = sml_requantize(accumulator, channel->multiplier, channel->shift);
-        y[c] = (sml_activation)sml_clamp(value + layer->zero_point, layer->act_min, layer->act_max);
+        const int32_t code = sml_clamp(value + layer->zero_point, layer->act_min, layer->act_max);
+        y[c] = (sml_activation)((int8_t)(code - SML_OFFSET) + SML_OFFSET);
         SML_TRACE(SML_TRACE_ACCUMULATOR, c, accumulator);
         SML_TRACE(SML_TRACE_REQUANTIZED, c, value);
         SML_TRACE(SML_TRACE_CLAMPED, c, y[c] - SML_OFFSET);

@@ -7,11 +7,11 @@
 #define SCRATCHML_LAYOUT_H
 
 #define SML_LAYOUT_PORTABLE 0      /* dense_portable.c */
-#define SML_LAYOUT_CORTEX_M4 1     /* dense_cortex_m4.c and .S: the DSP instructions of ARMv7E-M */
-#define SML_LAYOUT_CORTEX_M0PLUS 2 /* dense_cortex_m0plus.c and .S: ARMv6-M, so Cortex-M0, too */
+#define SML_LAYOUT_CORTEX_M4 1     /* dense_cortex_m4.c: the DSP instructions of ARMv7E-M */
+#define SML_LAYOUT_CORTEX_M0PLUS 2 /* dense_cortex_m0plus.c: ARMv6-M, so Cortex-M0, too */
 
 #if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'
-#define SML_ASSEMBLY /* the packed kernels' .S; elsewhere their C takes its place */
+#define SML_ASSEMBLY /* the packed kernels' _asm.S; elsewhere their C takes its place */
 #endif
 
 #ifndef SML_LAYOUT

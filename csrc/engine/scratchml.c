@@ -21,7 +21,8 @@ static sml_status check_layers(const sml_model *model)
         if (left == 0) {
             return model->head && units > SML_MAX_CLASSES ? SML_ERR_SHAPE : SML_OK;
         }
-        if (!layer->run || !layer->weights) {
+        if (!layer->run || !layer->weights ||
+            (SML_LAYOUT == SML_LAYOUT_PORTABLE && !layer->channels)) {
             return SML_ERR_ARGUMENT;
         }
         if (layer->inputs != units) {

@@ -6,7 +6,7 @@ import sys
 from scratchml.cli.app import app
 
 # Each adds its commands, and --help lists them in this order.
-from scratchml.cli import training, commands, inspection, trace  # noqa: F401  # isort: skip
+from scratchml.cli import training, commands, inspection, trace, cost  # noqa: F401  # isort: skip
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from scratchml.cli.steps import (
     random_and_test_codes,
     source_beside,
 )
+from scratchml.engine_folder import check_engine_folder, export_engine
 from scratchml.errors import ScratchmlError
 from scratchml.evaluate import Network, evaluate
 from scratchml.export import export_c
@@ -105,6 +106,7 @@ def export_command(
     model: opt.Int8Model,
     output: opt.OutputBeside = None,
     name: opt.Name = None,
+    with_engine: opt.WithEngine = False,
     byte_array: Annotated[
         bool,
         typer.Option(
@@ -117,12 +119,17 @@ def export_command(
 ) -> None:
     """Any int8 perceptron, from here or from TensorFlow, to C: NAME.c and NAME.h.
 
-    They are for the engine in csrc/engine.
+    They are for the C engine; with --with-engine it lies beside them.
     """
-    quantized, folder = QuantizedMLP.load(model), output or model.parent
+    quantized = QuantizedMLP.load(model)
     name = model_name(name, quantized, model)
+    folder = output or (model.parent / name if with_engine else model.parent)
+    if with_engine:
+        check_engine_folder(folder, name)
     with staging(folder) as temporary:
         written = [*export_c(quantized, temporary, name=name)]
+        if with_engine:
+            written += export_engine(temporary)
         if byte_array:
             written += export_byte_array(model.read_bytes(), temporary, name=name)
     files = [folder / file.name for file in written]

@@ -55,6 +55,14 @@ Name = Annotated[
     str | None,
     typer.Option(help="The model's name in C. Default: that of its task, or of its file."),
 ]
+WithEngine = Annotated[
+    bool,
+    typer.Option(
+        "--with-engine",
+        help="Also the C engine: one folder to drop into any C project, with what CMake, "
+        "PlatformIO and Arduino look for. Default folder: NAME, beside the model.",
+    ),
+]
 Percentile = Annotated[
     float,
     typer.Option(

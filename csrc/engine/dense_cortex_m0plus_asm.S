@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * dense_cortex_m0plus.S: the functions that dense_cortex_m0plus.c explains, in ARMv6-M. The order
+ * dense_cortex_m0plus_asm.S: the functions that dense_cortex_m0plus.c explains, in ARMv6-M. The order
  * of the words of weights and the arithmetic are the same there.
  *
  * Every load takes two cycles, LDM one and one a word, a taken branch two. Arithmetic needs r0 to

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * dense_cortex_m4.S: the functions that dense_cortex_m4.c explains, in the DSP instructions of
+ * dense_cortex_m4_asm.S: the functions that dense_cortex_m4.c explains, in the DSP instructions of
  * ARMv7E-M. The order of the words of weights and the arithmetic are the same there.
  *
  * A load takes two cycles, but one right after another load; a taken branch takes three, which is
