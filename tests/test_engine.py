@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from operator import mul, setitem
+from operator import mul
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,13 @@ import scratchml as sml
 from scratchml import integer
 from scratchml.digest import digest, stream
 from scratchml.engine import compile_library, compiler
+from scratchml.layouts import CORTEX_M4, LAYOUTS, PORTABLE, Layout
 from scratchml.quantized import QuantizedMLP
 
 Int8 = npt.NDArray[np.int8]
 NULL = ffi.NULL
+
+each_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=[layout.name for layout in LAYOUTS])
 
 
 # --- the functions of scratchml.h ------------------------------------------------------------
@@ -56,12 +59,12 @@ class Structs:
         self.owned: list[Any] = []
         self.layers = self.new("sml_dense[]", 2)
         for layer, (inputs, outputs) in zip(self.layers, [(4, 3), (3, 2)], strict=True):
+            layer.run = ffi.addressof(lib, "sml_dense_portable")
             layer.inputs, layer.outputs = inputs, outputs
             layer.weights = self.new("int8_t[]", list(range(1, inputs * outputs + 1)))
-            layer.bias = self.new("int32_t[]", [10] * outputs)
-            layer.multiplier = self.new("int32_t[]", [2**30] * outputs)
-            layer.shift = self.new("int8_t[]", [-3] * outputs)
+            layer.channels = self.new("sml_channel[]", [(10, 2**30, -3)] * outputs)
             layer.zero_point, layer.act_min, layer.act_max = 5, -128, 127
+        self.layers[0].place, self.layers[1].place = 1, 0
         self.layers[1].table = self.new("int8_t[]", NEGATED)
         self.features = self.new("sml_feature[]", 2)
         for feature in self.features:
@@ -71,13 +74,13 @@ class Structs:
         self.head.apply = ffi.addressof(lib, "sml_softmax")
         self.head.table = self.new("int32_t[]", EXPONENTIALS)
         self.model = self.new("sml_model *")
-        self.model.version, self.model.layout = lib.SML_MODEL_VERSION, lib.SML_LAYOUT_PORTABLE
+        self.model.version, self.model.layout = lib.SML_MODEL_VERSION, 0
         self.model.input_zero_point = -7
         self.model.layer_count, self.model.layers = 2, self.layers
         self.model.feature_count, self.model.features = 2, self.features
-        self.model.memory_bytes, self.model.head = 7, self.head
+        self.model.memory_bytes, self.model.head = 8, self.head
         self.context = self.new("sml_context *")
-        self.memory = self.new("int8_t[]", 7)
+        self.memory = self.new("uint32_t[]", 2)
         self.input = self.new("int8_t[]", [1, -2, 3, -4])
         self.counts = self.new("int32_t[]", [100, 200, 300, 400])
         self.output = self.new("int8_t[]", 2)
@@ -90,7 +93,7 @@ class Structs:
         return int(lib.sml_load_model(self.context, self.model))
 
     def give_memory(self) -> int:
-        return int(lib.sml_initialize_model_memory(self.context, self.memory, 7))
+        return int(lib.sml_initialize_model_memory(self.context, self.memory, 8))
 
     def set_input(self, n: int = 4) -> int:
         return int(lib.sml_set_input(self.context, self.input, n))
@@ -137,7 +140,7 @@ def rows_of(width: int) -> list[list[int]]:
 
 
 def test_the_statuses_are_the_documented_ones() -> None:
-    names = ["OK", "ARGUMENT", "VERSION", "MEMORY", "SHAPE", "STATE", "LAYOUT", "RANGE"]
+    names = ["OK", "ARGUMENT", "VERSION", "MEMORY", "SHAPE", "STATE", "LAYOUT", "ALIGNMENT"]
     values = [getattr(lib, f"SML_{name}" if name == "OK" else f"SML_ERR_{name}") for name in names]
     assert values == [0, -1, -2, -3, -4, -5, -6, -7]
 
@@ -146,39 +149,44 @@ def broken_struct(name: str, status: str, change: Callable[[Structs], Any]) -> A
     return pytest.param(change, getattr(lib, f"SML_ERR_{status}"), id=name)
 
 
-def crossed_bounds(c: Structs) -> None:
-    c.layers[1].act_min, c.layers[1].act_max = 4, 3
-
-
-def long_row(c: Structs) -> None:
-    c.model.layer_count, c.model.feature_count = 1, 0  # or they would be what does not fit
-    c.layers[0].inputs, c.layers[0].outputs = 65535, 1
+def one_layer(c: Structs, inputs: int, outputs: int) -> None:
+    """As large a layer as the struct can say, in a model that has nothing else to refuse."""
+    c.model.layer_count, c.model.head = 1, NULL
+    c.layers[0].inputs, c.layers[0].outputs = inputs, outputs
 
 
 @pytest.mark.parametrize(
     ("change", "status"),
     [
         broken_struct("version 0", "VERSION", lambda c: setattr(c.model, "version", 0)),
-        broken_struct("version 2", "VERSION", lambda c: setattr(c.model, "version", 2)),
+        broken_struct("version 1", "VERSION", lambda c: setattr(c.model, "version", 1)),
+        broken_struct("version 3", "VERSION", lambda c: setattr(c.model, "version", 3)),
         broken_struct("layout 1", "LAYOUT", lambda c: setattr(c.model, "layout", 1)),
+        broken_struct("layout 2", "LAYOUT", lambda c: setattr(c.model, "layout", 2)),
+        broken_struct("layout 255", "LAYOUT", lambda c: setattr(c.model, "layout", 255)),
         broken_struct("no layers", "ARGUMENT", lambda c: setattr(c.model, "layers", NULL)),
-        broken_struct("0 layers", "SHAPE", lambda c: setattr(c.model, "layer_count", 0)),
+        broken_struct("0 layers", "ARGUMENT", lambda c: setattr(c.model, "layer_count", 0)),
+        broken_struct("no kernel", "ARGUMENT", lambda c: setattr(c.layers[0], "run", NULL)),
+        broken_struct("no second kernel", "ARGUMENT", lambda c: setattr(c.layers[1], "run", NULL)),
         broken_struct("no weights", "ARGUMENT", lambda c: setattr(c.layers[0], "weights", NULL)),
-        broken_struct("no bias", "ARGUMENT", lambda c: setattr(c.layers[1], "bias", NULL)),
-        broken_struct("no factor", "ARGUMENT", lambda c: setattr(c.layers[0], "multiplier", NULL)),
-        broken_struct("no shift", "ARGUMENT", lambda c: setattr(c.layers[1], "shift", NULL)),
+        broken_struct("nor second", "ARGUMENT", lambda c: setattr(c.layers[1], "weights", NULL)),
+        broken_struct("no channels", "ARGUMENT", lambda c: setattr(c.layers[0], "channels", NULL)),
+        broken_struct("nor others", "ARGUMENT", lambda c: setattr(c.layers[1], "channels", NULL)),
         broken_struct("no inputs", "SHAPE", lambda c: setattr(c.layers[0], "inputs", 0)),
+        broken_struct("no middle", "SHAPE", lambda c: setattr(c.layers[0], "outputs", 0)),
         broken_struct("no outputs", "SHAPE", lambda c: setattr(c.layers[1], "outputs", 0)),
         broken_struct("narrow chain", "SHAPE", lambda c: setattr(c.layers[1], "inputs", 2)),
-        broken_struct("a byte short", "SHAPE", lambda c: setattr(c.model, "memory_bytes", 6)),
-        broken_struct("65536 bytes", "SHAPE", long_row),  # inputs + outputs exceed 16 bits
-        broken_struct("factor", "RANGE", lambda c: setitem(c.layers[0].multiplier, 2, -1)),
-        broken_struct("shift 31", "RANGE", lambda c: setitem(c.layers[1].shift, 1, 31)),
-        broken_struct("shift -32", "RANGE", lambda c: setitem(c.layers[1].shift, 0, -32)),
-        broken_struct("bounds", "RANGE", crossed_bounds),
+        broken_struct("wide chain", "SHAPE", lambda c: setattr(c.layers[1], "inputs", 4)),
+        broken_struct("a word short", "SHAPE", lambda c: setattr(c.model, "memory_bytes", 4)),
+        broken_struct("a byte short", "SHAPE", lambda c: setattr(c.model, "memory_bytes", 7)),
+        broken_struct("wide input", "SHAPE", lambda c: setattr(c.layers[0], "inputs", 9)),
+        broken_struct("place 2 of 2", "SHAPE", lambda c: setattr(c.layers[0], "place", 2)),
+        broken_struct("the last's", "SHAPE", lambda c: setattr(c.layers[1], "place", 2)),
+        broken_struct("place 65535", "SHAPE", lambda c: setattr(c.layers[1], "place", 65535)),
+        broken_struct("65535 inputs", "SHAPE", lambda c: one_layer(c, 65535, 1)),
+        broken_struct("65535 outputs", "SHAPE", lambda c: one_layer(c, 4, 65535)),
         broken_struct("no head", "ARGUMENT", lambda c: setattr(c.head, "apply", NULL)),
         broken_struct("no table", "ARGUMENT", lambda c: setattr(c.head, "table", NULL)),
-        broken_struct("no features", "ARGUMENT", lambda c: setattr(c.model, "features", NULL)),
     ],
 )
 def test_a_broken_model_is_refused(
@@ -193,40 +201,88 @@ def test_a_broken_model_is_refused(
 
 
 @pytest.mark.parametrize(
-    "fields",
+    ("inputs", "outputs", "place", "words"),
     [
-        {"min": 101},
-        {"max": 99},
-        {"mean": INT32_MAX, "min": INT32_MIN, "max": INT32_MAX},  # a difference of 33 bits
-        {"mean": 0, "min": INT32_MIN},
-        {"mean": INT32_MIN, "min": INT32_MIN, "max": INT32_MAX},
-        {"mean": -1, "min": -2, "max": INT32_MAX},
-        {"multiplier": -1},
-        {"shift": 31},
-        {"shift": -32},
+        (1, 1, 1, 2),
+        (4, 4, 1, 2),
+        (5, 4, 2, 3),
+        (4, 5, 1, 3),
+        (1, 8, 3, 5),
+        (65535, 1, 16384, 16385),
+        (1, 65535, 1, 16385),
+        (65535, 65535, 16384, 32768),
+        (65535, 65532, 65535, 65535 + 16383),
     ],
-    ids=str,
 )
-@pytest.mark.parametrize("index", [0, 1])
-def test_a_channel_out_of_range_is_refused(c: Structs, fields: dict[str, int], index: int) -> None:
-    for name, value in fields.items():
-        setattr(c.features[index], name, value)
-    assert c.load() == lib.SML_ERR_RANGE
+def test_a_layer_needs_its_memory_to_the_last_word(
+    c: Structs, inputs: int, outputs: int, place: int, words: int
+) -> None:
+    one_layer(c, inputs, outputs)
+    c.layers[0].place = place
+    for bytes_, status in (
+        (4 * words, lib.SML_OK),
+        (4 * words + 5, lib.SML_OK),
+        (4 * words - 1, lib.SML_ERR_SHAPE),
+        (4 * words - 4, lib.SML_ERR_SHAPE),
+        (2**32 - 1, lib.SML_OK),
+    ):
+        c.model.memory_bytes = bytes_
+        assert c.load() == status, bytes_
 
 
-def test_channels_that_do_not_divide_the_inputs_are_refused(c: Structs) -> None:
-    c.model.features = c.new("sml_feature[]", [(0, -1, 1, 2**30, 0)] * 3)
-    c.model.feature_count = 3
-    assert c.load() == lib.SML_ERR_SHAPE
+@each_layout
+def test_a_model_of_another_layout_is_refused(layout: Layout) -> None:
+    with sml.Engine(random_model([3, 5, 2], 1), layout) as engine:
+        load, context = engine._lib.sml_load_model, engine._ffi.new("sml_context *")
+        for number in (0, 1, 2, 3, 255):
+            engine._struct.layout = number
+            expected = engine._lib.SML_OK if number == layout.number else -6
+            assert load(context, engine._struct) == expected
+
+
+def exact_code(feature: Any, count: int, zero_point: int) -> int:
+    """The definition of ``sml_feature``."""
+    difference = min(max(count, feature.min), feature.max) - feature.mean
+    code = exact_requantize(difference, feature.multiplier, feature.shift) + zero_point
+    return min(max(code, -128), 127)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_inputs_take_turns_at_the_channels(ready: Structs, count: int) -> None:
+    """Input i belongs to channel i % feature_count, also where that is no whole number of turns."""
+    c = ready
+    c.model.features = c.new("sml_feature[]", [(10 * i, -99, 99, 2**30, 1) for i in range(count)])
+    c.model.feature_count = count
+    values = [-120, 17, 44, 61]
+    assert lib.sml_prepare_input(c.context, values, 4) == lib.SML_OK
+    codes = list(ffi.cast("int8_t *", c.memory)[0:4])
+    assert codes == [exact_code(c.model.features[i % count], v, -7) for i, v in enumerate(values)]
 
 
 @pytest.mark.parametrize(
-    "values", [{"mean": 5, "min": 5, "max": 5}, {"shift": 30}, {"shift": -31}, {"multiplier": 0}]
+    "values",
+    [
+        {"mean": 5, "min": 5, "max": 5},
+        {"shift": 30, "mean": 0, "min": -1, "max": 1},
+        {"shift": -31},
+        {"multiplier": 0},
+        {"mean": 0, "min": -INT32_MAX, "max": INT32_MAX, "shift": -23},
+        {"mean": INT32_MAX, "min": 0, "max": INT32_MAX, "shift": -23},
+        {"mean": INT32_MIN, "min": INT32_MIN, "max": -1, "shift": -23},
+    ],
+    ids=str,
 )
-def test_a_channel_at_the_end_of_its_range_is_taken(c: Structs, values: dict[str, int]) -> None:
+def test_a_channel_at_the_end_of_its_range_is_exact(ready: Structs, values: dict[str, int]) -> None:
+    c, feature = ready, ready.features[0]
     for name, value in values.items():
-        setattr(c.features[0], name, value)
-    assert c.load() == lib.SML_OK
+        setattr(feature, name, value)
+    assert c.load() == c.give_memory() == lib.SML_OK
+    prepared = ffi.cast("int8_t *", c.memory)
+    around = [feature.mean + step for step in range(-260, 261, 13)]
+    for count in {INT32_MIN, -1, 0, 1, INT32_MAX, feature.min, feature.max, *around}:
+        if INT32_MIN <= count <= INT32_MAX:
+            assert lib.sml_prepare_input(c.context, [count, 0, count, 0], 4) == lib.SML_OK
+            assert prepared[0] == prepared[2] == exact_code(feature, count, -7), count
 
 
 def test_null_pointers_are_refused_everywhere(ready: Structs) -> None:
@@ -234,8 +290,8 @@ def test_null_pointers_are_refused_everywhere(ready: Structs) -> None:
     assert c.set_input() == lib.SML_OK
     results = [
         lib.sml_load_model(NULL, c.model),
-        lib.sml_initialize_model_memory(NULL, c.memory, 7),
-        lib.sml_initialize_model_memory(c.context, NULL, 7),
+        lib.sml_initialize_model_memory(NULL, c.memory, 8),
+        lib.sml_initialize_model_memory(c.context, NULL, 8),
         lib.sml_prepare_input(NULL, c.counts, 4),
         lib.sml_prepare_input(c.context, NULL, 4),
         lib.sml_set_input(NULL, c.input, 4),
@@ -249,13 +305,32 @@ def test_null_pointers_are_refused_everywhere(ready: Structs) -> None:
     assert c.run() == lib.SML_ERR_STATE  # but this one took the model away
 
 
-@pytest.mark.parametrize(("size", "status"), [(0, "MEMORY"), (6, "MEMORY"), (7, None), (8, None)])
+@pytest.mark.parametrize(("size", "status"), [(0, "MEMORY"), (7, "MEMORY"), (8, None), (9, None)])
 def test_the_memory_must_be_large_enough(c: Structs, size: int, status: str | None) -> None:
     assert c.load() == lib.SML_OK
-    memory = c.new("int8_t[]", 16)
+    memory = c.new("uint32_t[]", 4)
     expected = getattr(lib, f"SML_ERR_{status}") if status else lib.SML_OK
     assert lib.sml_initialize_model_memory(c.context, memory, size) == expected
     assert c.set_input() == (lib.SML_ERR_STATE if status else lib.SML_OK)
+
+
+@pytest.mark.parametrize("offset", range(9))
+def test_the_memory_must_start_at_a_multiple_of_4(c: Structs, offset: int) -> None:
+    assert c.load() == lib.SML_OK
+    memory = ffi.cast("int8_t *", c.new("uint32_t[]", 6)) + offset
+    is_aligned = offset % 4 == 0
+    expected = lib.SML_OK if is_aligned else lib.SML_ERR_ALIGNMENT
+    assert lib.sml_initialize_model_memory(c.context, memory, 12) == expected
+    assert c.set_input() == (lib.SML_OK if is_aligned else lib.SML_ERR_STATE)
+
+
+def test_memory_that_is_refused_leaves_the_earlier_one(ready: Structs) -> None:
+    c = ready
+    assert c.set_input() == lib.SML_OK
+    give, odd = lib.sml_initialize_model_memory, ffi.cast("int8_t *", c.memory) + 1
+    refusals = give(c.context, c.memory, 7), give(c.context, odd, 8), give(c.context, NULL, 8)
+    assert refusals == (lib.SML_ERR_MEMORY, lib.SML_ERR_ALIGNMENT, lib.SML_ERR_ARGUMENT)
+    assert c.run() == lib.SML_OK
 
 
 def test_calls_before_a_model_and_before_memory_are_refused(c: Structs) -> None:
@@ -301,10 +376,12 @@ def test_outputs_of_another_length_are_refused_and_the_input_stays(ready: Struct
     assert ready.run() == lib.SML_OK
 
 
-def test_counts_need_channels(c: Structs) -> None:
-    c.model.feature_count, c.model.features = 0, NULL
+@pytest.mark.parametrize(("count", "is_there"), [(0, False), (0, True), (2, False)])
+def test_counts_need_channels(c: Structs, count: int, is_there: bool) -> None:
+    c.model.feature_count, c.model.features = count, c.features if is_there else NULL
     assert (c.load(), c.give_memory()) == (lib.SML_OK, lib.SML_OK)
     assert c.prepare_input() == lib.SML_ERR_STATE
+    assert c.run() == lib.SML_ERR_STATE
     assert (c.set_input(), c.run()) == (lib.SML_OK, lib.SML_OK)
 
 
@@ -339,14 +416,27 @@ def test_a_table_follows_any_layer(ready: Structs) -> None:
     assert list(c.output) == [exact_requantize(v, 2**30, -3) + 5 for v in last[:2]]
 
 
+@pytest.mark.parametrize("bias", [-(2**31), -9000, -700, 700, 9000, 2**31 - 1])
+def test_bounds_beyond_int8_do_not_leave_a_table(ready: Structs, bias: int) -> None:
+    """The numbers of a model are not checked; a wrong one gives a wrong code, and no more."""
+    c, layer = ready, ready.layers[1]
+    c.model.head, layer.act_min, layer.act_max = NULL, -(2**15), 2**15 - 1
+    for channel in layer.channels[0:2]:
+        channel.bias = bias
+    assert (c.set_input(), c.run()) == (lib.SML_OK, lib.SML_OK)
+    assert set(c.output) <= set(NEGATED)
+    looked_up = list(c.output)
+    layer.table = NULL
+    assert (c.set_input(), c.run()) == (lib.SML_OK, lib.SML_OK)
+    assert looked_up == [NEGATED[code + 128] for code in c.output]
+
+
 @pytest.mark.parametrize(("outputs", "status"), [(511, "OK"), (512, "ERR_SHAPE")])
 def test_a_softmax_has_at_most_511_classes(c: Structs, outputs: int, status: str) -> None:
     many = 512
-    c.layers[1].outputs, c.model.memory_bytes = outputs, 3 + many
+    c.layers[1].outputs, c.model.memory_bytes, c.layers[0].place = outputs, 4 + many, many // 4
     c.layers[1].weights = c.new("int8_t[]", 3 * many)
-    c.layers[1].bias = c.new("int32_t[]", many)
-    c.layers[1].multiplier = c.new("int32_t[]", many)
-    c.layers[1].shift = c.new("int8_t[]", many)
+    c.layers[1].channels = c.new("sml_channel[]", many)
     assert c.load() == getattr(lib, f"SML_{status}")
     c.model.head = NULL
     assert c.load() == lib.SML_OK
@@ -365,25 +455,34 @@ def test_rows_stop_at_the_first_error(ready: Structs) -> None:
     assert 77 not in list(output)
 
 
-@pytest.mark.parametrize("sizes", [[1, 1], [1, 9, 1], [9, 1, 9], [4, 7, 3, 8, 2], [16, 1, 1, 16]])
+@each_layout
+@pytest.mark.parametrize(
+    "sizes",
+    [[1, 1], [1, 9, 1], [9, 1, 9], [4, 7, 3, 8, 2], [16, 1, 1, 16], [17, 14, 5], [33, 31, 6, 13]],
+)
 @pytest.mark.parametrize("offset", [0, 1, 3])
-def test_nothing_is_written_outside_of_the_memory_given(sizes: list[int], offset: int) -> None:
+def test_nothing_is_written_outside_of_the_memory_given(
+    sizes: list[int], offset: int, layout: Layout
+) -> None:
+    """And what is not written does not matter: the guards are in the padding of rows, too."""
     model = random_model(sizes, 0)
     rows = np.random.default_rng(0).integers(-128, 128, (20, sizes[0]), np.int8)
-    with sml.Engine(model) as engine:
-        size, guard = model.memory_bytes, 0x55
-        area = ffi.new("int8_t[]", [guard] * (size + 64))
+    with sml.Engine(model, layout) as engine:
+        ffi, lib = engine._ffi, engine._lib
+        words, guard = layout.memory_bytes(model.sizes) // 4, 0x557F80AA
+        area = ffi.new("uint32_t[]", [guard] * (words + 16))
         context = ffi.new("sml_context *")
-        output = ffi.new("int8_t[]", [guard] * (model.outputs + 8))
+        output = ffi.new("int8_t[]", [0x55] * (model.outputs + 8))
         assert lib.sml_load_model(context, engine._struct) == lib.SML_OK
-        memory = area + 32 + offset
-        assert lib.sml_initialize_model_memory(context, memory, size) == lib.SML_OK
+        memory = area + 8 + offset
+        assert lib.sml_initialize_model_memory(context, memory, 4 * words) == lib.SML_OK
         for row, expected in zip(rows.tolist(), model.run(rows).tolist(), strict=True):
             assert lib.sml_set_input(context, row, len(row)) == lib.SML_OK
             assert lib.sml_run_model(context, output, model.outputs) == lib.SML_OK
-            assert list(output) == expected + [guard] * 8
-        assert list(area[0 : 32 + offset]) == [guard] * (32 + offset)
-        assert list(area[32 + offset + size : size + 64]) == [guard] * (32 - offset)
+            assert list(output) == expected + [0x55] * 8
+        assert list(area[0 : 8 + offset]) == [guard] * (8 + offset)
+        assert list(area[8 + offset + words : words + 16]) == [guard] * (8 - offset)
+        assert list(area[8 + offset : 8 + offset + words]) != [guard] * words
 
 
 def test_requantize_in_c_equals_the_definition(tmp_path: Path) -> None:
@@ -436,13 +535,14 @@ def test_the_input_stream_goes_on_beyond_2_to_the_32_words() -> None:
     assert (expected[8:] == input_stream(3, 0, 16)).all()  # it begins again
 
 
+@each_layout
 @pytest.mark.parametrize("sizes", [[1, 1], [2, 3], [3, 5, 2], [4, 1], [5, 4, 3], [7, 2]])
 @pytest.mark.parametrize("seed", [0, 2**32 - 1])
-def test_a_digest_is_the_crc_32_of_all_outputs(sizes: list[int], seed: int) -> None:
+def test_a_digest_is_the_crc_32_of_all_outputs(sizes: list[int], seed: int, layout: Layout) -> None:
     model = random_model(sizes, 1)
     rows = input_stream(seed, 0, 333 * sizes[0]).reshape(333, sizes[0])
     expected = zlib.crc32(model.run(rows).tobytes())
-    with sml.Engine(model) as engine:
+    with sml.Engine(model, layout) as engine:
         assert engine.digest(333, seed) == digest(model, 333, seed) == expected
         assert engine.digest(0, seed) == digest(model, 0, seed) == 0
         assert engine.digest(332, seed) != expected
@@ -532,11 +632,14 @@ def engine(small: QuantizedMLP) -> Iterator[sml.Engine]:
         yield engine
 
 
-def test_counts_take_the_same_way_as_in_numpy(model: QuantizedMLP, data: sml.Dataset) -> None:
+@each_layout
+def test_counts_take_the_same_way_as_in_numpy(
+    model: QuantizedMLP, data: sml.Dataset, layout: Layout
+) -> None:
     rng = np.random.default_rng(0)
     anything = rng.integers(INT32_MIN, INT32_MAX, (1000, 6), endpoint=True)
     anything[:3] = [[INT32_MIN] * 6, [INT32_MAX] * 6, [0] * 6]
-    with sml.Engine(model) as engine:
+    with sml.Engine(model, layout) as engine:
         for counts in (data.test.counts, anything):
             prepared = model.prepare_input(counts)
             assert (engine.prepare_input(counts) == prepared).all()
@@ -646,8 +749,9 @@ def in_threads(engine: sml.Engine, inputs: int) -> None:
                 assert (result == alone).all()
 
 
-def test_several_threads_share_one_engine() -> None:
-    with sml.Engine(random_model([16, 32, 32, 4], 2)) as engine:
+@pytest.mark.parametrize("layout", [PORTABLE, CORTEX_M4], ids=["portable", "cortex-m4"])
+def test_several_threads_share_one_engine(layout: Layout) -> None:
+    with sml.Engine(random_model([16, 32, 32, 4], 2), layout) as engine:
         in_threads(engine, 16)
 
 
@@ -692,8 +796,11 @@ def test_an_exported_model_runs_and_cleans_up(
 def test_the_numbers_that_run_are_those_in_the_file(
     exported: Path, small: QuantizedMLP, codes: Int8
 ) -> None:
-    last = ".act_max = {},\n        .table = layer2_table,"
-    edit(exported, last.format(127), last.format(5))
+    last = ".act_max = {},\n        .place = 0,\n        .table = layer2_table,"
+    packed, portable = exported.read_text("utf-8").split("#else")
+    assert portable.count(last.format(127)) == 1
+    edited = portable.replace(last.format(127), last.format(5))
+    exported.write_text(f"{packed}#else{edited}", "utf-8")
     table = small.layers[-1].table
     assert table is not None
     with sml.Engine.from_c(str(exported), small) as engine:

@@ -17,7 +17,8 @@ from scratchml.affine import PROBABILITY, Quantization
 from scratchml.digest import digest
 from scratchml.export import SIZEOF, flash_bytes, golden_inputs
 from scratchml.layers import Elementwise, QuantizedDense, Softmax
-from scratchml.resources import engine_folder, engine_sources
+from scratchml.layouts import CORTEX_M0PLUS, CORTEX_M4, LAYOUTS, PORTABLE, Layout
+from scratchml.resources import engine_assembly, engine_folder, engine_sources
 
 SELF_TEST = ROOT / "tests" / "c" / "self_test.c"
 DIGEST = ROOT / "tests" / "c" / "digest.c"
@@ -25,10 +26,15 @@ WARNINGS = (
     "-std=c11 -Wall -Wextra -Wconversion -Wshadow -Wpedantic -Wcast-qual -Wstrict-prototypes "
     "-Wmissing-prototypes -Wundef -Wdouble-promotion -Werror"
 ).split()
-#: What the Arduino cores for the two boards pass.
-CORTEX_M4 = "-mcpu=cortex-m4 -mthumb".split()
-CORTEX_M0PLUS = "-mcpu=cortex-m0plus -mthumb".split()
+#: What the Arduino cores for the two boards pass, and the layout that the CPU gets by itself.
+CPUS = {
+    "cortex-m4": ("-mcpu=cortex-m4 -mthumb".split(), CORTEX_M4),
+    "cortex-m0plus": ("-mcpu=cortex-m0plus -mthumb".split(), CORTEX_M0PLUS),
+}
 ARDUINO = "-Os -funsigned-char -ffunction-sections -fdata-sections".split()
+
+each_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=[layout.name for layout in LAYOUTS])
+each_cpu = pytest.mark.parametrize("cpu", CPUS)
 
 
 @pytest.fixture(scope="module")
@@ -91,24 +97,55 @@ def test_the_same_model_gives_the_same_bytes(model: sml.QuantizedMLP, tmp_path: 
         assert str(tmp_path).encode() not in first
 
 
-def test_every_weight_stands_in_the_file(model: sml.QuantizedMLP, tmp_path: Path) -> None:
+def section(text: str, layout: Layout) -> str:
+    """What the preprocessor leaves of the layers for one layout."""
+    begin = r"#else" if layout == PORTABLE else rf"#(?:el)?if SML_LAYOUT == {layout.macro}"
+    found = re.findall(rf"^{begin}\n(.*?)^#(?:elif|else|endif)\b", text, re.DOTALL | re.MULTILINE)
+    assert len(found) == 1
+    return str(found[0])
+
+
+def numbers(text: str, name: str) -> list[int]:
+    """What an array is initialized with."""
+    (found,) = re.findall(rf"\b{name}\[\d+\] = {{(.*?)}};", text, re.DOTALL)
+    return [int(word, 0) for word in re.findall(r"0x[0-9a-f]{8}|-?\d+", found)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_weight_stands_in_the_file(
+    models: dict[str, sml.QuantizedMLP], name: str, tmp_path: Path
+) -> None:
+    model = models[name]
     source, _ = sml.export_c(model, tmp_path, name="snow")
-    text = source.read_text("utf-8")
+    text = section(source.read_text("utf-8"), PORTABLE)
     for number, layer in enumerate(model.layers, start=1):
-        arrays = {
-            "weights": layer.weights,
-            "bias": layer.folded_bias,
-            "multiplier": layer.multiplier,
-            "shift": layer.shift,
-        }
+        constants = [layer.folded_bias, layer.multiplier, layer.shift.astype(np.int32)]
+        arrays = {"weights": layer.weights, "channels": np.stack(constants, axis=1)}
         if layer.table is not None:
             arrays["table"] = layer.table
         assert (f"layer{number}_table" in text) == ("table" in arrays)
-        for name, values in arrays.items():
-            found = re.search(rf"layer{number}_{name}\[\d+\] = {{(.*?)}};", text, re.DOTALL)
-            assert found is not None
-            numbers = [int(word) for word in re.findall(r"-?\d+", found[1])]
-            assert numbers == values.ravel().tolist()
+        for kind, values in arrays.items():
+            assert numbers(text, f"layer{number}_{kind}") == values.ravel().tolist()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS[1:], ids=[layout.name for layout in LAYOUTS[1:]])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_packed_word_stands_in_the_file(
+    models: dict[str, sml.QuantizedMLP], name: str, layout: Layout, tmp_path: Path
+) -> None:
+    """What the words mean is test_layouts.py's business."""
+    source, _ = sml.export_c(models[name], tmp_path, name="snow")
+    text = section(source.read_text("utf-8"), layout)
+    packed = [layout.lay_out(layer) for layer in models[name].layers]
+    assert re.findall(r"\.run = (\w+),", text) == [data.kernel for data in packed]
+    assert all(data.channels is None for data in packed)
+    assert text.count(".channels = NULL,") == len(packed)
+    assert "int8_t layer1_weights" not in text
+    for number, data in enumerate(packed, start=1):
+        assert f"SML_WEIGHTS static const uint32_t layer{number}_weights" in text
+        assert numbers(text, f"layer{number}_weights") == data.weights.tolist()
+        if data.table is not None:
+            assert numbers(text, f"layer{number}_table") == data.table.tolist()
 
 
 def test_golden_outputs_are_not_all_alike(model: sml.QuantizedMLP) -> None:
@@ -122,34 +159,33 @@ class Sanitizers:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.engines: dict[tuple[str, str], list[Path]] = {}
+        self.engines: dict[tuple[str, ...], list[Path]] = {}
 
-    def run(self, program: Path, source: Path, compiler: str, optimization: str) -> list[str]:
+    def run(self, program: Path, source: Path, compiler: str, *flags: str) -> list[str]:
         """The lines that one of ``tests/c`` prints with an exported model."""
-        if (compiler, optimization) not in self.engines:
-            self.engines[compiler, optimization] = self.compile_engine(compiler, optimization)
+        if (compiler, *flags) not in self.engines:
+            self.engines[compiler, *flags] = self.compile_engine(compiler, *flags)
         name, target = source.stem, source.with_name(program.stem)
         model = ["-DSML_SELF_TEST", f"-DMODEL={name}", f"-DMODEL_UPPER={name.upper()}"]
         compile_c(
-            compiler, *self.flags(compiler, optimization), *model, "-I", source.parent,
-            program, source, *self.engines[compiler, optimization], "-o", target,
+            compiler, *self.flags(compiler), *flags, *model, "-I", source.parent,
+            program, source, *self.engines[compiler, *flags], "-o", target,
         )  # fmt: skip
         result = subprocess.run([target], capture_output=True, text=True)
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout.splitlines()
 
-    def compile_engine(self, compiler: str, optimization: str) -> list[Path]:
+    def compile_engine(self, compiler: str, *flags: str) -> list[Path]:
         objects = []
         for source in engine_sources():
-            objects.append(self.folder / f"{compiler}{optimization}{source.stem}.o")
-            flags = self.flags(compiler, optimization)
-            compile_c(compiler, *flags, "-c", source, "-o", objects[-1])
+            objects.append(self.folder / f"{compiler}{''.join(flags)}{source.stem}.o")
+            compile_c(compiler, *self.flags(compiler), *flags, "-c", source, "-o", objects[-1])
         return objects
 
-    def flags(self, compiler: str, optimization: str) -> list[str]:
+    def flags(self, compiler: str) -> list[str]:
         gcc = ["-fsanitize=address", "-fno-sanitize-recover=all"]
         other = gcc if compiler == "gcc" else ["-fsanitize-trap=all", "-g"]
-        return [*WARNINGS, optimization, "-fsanitize=undefined", *other]
+        return [*WARNINGS, "-fsanitize=undefined", *other]
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +193,7 @@ def sanitizers(tmp_path_factory: pytest.TempPathFactory) -> Sanitizers:
     return Sanitizers(tmp_path_factory.mktemp("engine"))
 
 
+@each_layout
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("optimization", ["-O0", "-O3"])
@@ -165,26 +202,52 @@ def test_golden_vectors_pass_under_sanitizers(
     name: str,
     compiler: str,
     optimization: str,
+    layout: Layout,
     sanitizers: Sanitizers,
     tmp_path: Path,
 ) -> None:
     source, _ = sml.export_c(models[name], tmp_path, name=name)
-    lines = sanitizers.run(SELF_TEST, source, compiler, optimization)
+    lines = sanitizers.run(SELF_TEST, source, compiler, optimization, chosen(layout))
     assert lines == ["self-test 32/32"]
 
 
+def chosen(layout: Layout) -> str:
+    """The compiler's flag for a layout."""
+    return f"-DSML_LAYOUT={layout.number}"
+
+
+def test_the_layouts_are_numbered_as_in_the_engine() -> None:
+    header = (engine_folder() / "layout.h").read_text("utf-8")
+    found = re.findall(r"^#define (SML_LAYOUT_\w+) (\d+)", header, re.MULTILINE)
+    assert found == [(layout.macro, str(layout.number)) for layout in LAYOUTS]
+
+
+@each_layout
 @pytest.mark.parametrize("name", ["snow_model", "many_classes_model", "tables_model"])
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_the_digest_passes_under_sanitizers(
     models: dict[str, sml.QuantizedMLP],
     name: str,
     compiler: str,
+    layout: Layout,
     sanitizers: Sanitizers,
     tmp_path: Path,
 ) -> None:
     source, _ = sml.export_c(models[name], tmp_path, name=name)
     expected = str(digest(models[name], 1001, 7))
-    assert sanitizers.run(DIGEST, source, compiler, "-O3") == [expected] * 2
+    assert sanitizers.run(DIGEST, source, compiler, "-O3", chosen(layout)) == [expected] * 2
+
+
+@each_layout
+@pytest.mark.parametrize("inputs", range(1, 10))
+def test_every_remainder_passes_under_sanitizers(
+    inputs: int, layout: Layout, sanitizers: Sanitizers, tmp_path: Path
+) -> None:
+    """Of columns by 2 and 4, of rows by 6, 4 and 2: nothing is read beyond what was written."""
+    sizes = [inputs, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, inputs]
+    source, _ = sml.export_c(random_model(sizes, inputs), tmp_path, name="model")
+    lines = sanitizers.run(SELF_TEST, source, "gcc", "-O0", chosen(layout))
+    assert lines == ["self-test 32/32"]
 
 
 def test_511_equal_classes_pass_under_sanitizers(sanitizers: Sanitizers, tmp_path: Path) -> None:
@@ -195,7 +258,9 @@ def test_511_equal_classes_pass_under_sanitizers(sanitizers: Sanitizers, tmp_pat
     alike = sml.QuantizedMLP((layer,), Softmax(logits))
     assert (alike.run(golden_inputs(alike)) == -127).all()
     source, _ = sml.export_c(alike, tmp_path, name="alike")
-    assert sanitizers.run(SELF_TEST, source, "gcc", "-O0") == ["self-test 32/32"]
+    for layout in LAYOUTS:
+        lines = sanitizers.run(SELF_TEST, source, "gcc", "-O0", chosen(layout))
+        assert lines == ["self-test 32/32"]
 
 
 @pytest.mark.parametrize("cpu", [CORTEX_M4, CORTEX_M0PLUS], ids=["cortex-m4", "cortex-m0plus"])

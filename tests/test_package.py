@@ -14,9 +14,26 @@ import pytest
 from conftest import ROOT, leave_out
 
 import scratchml
-from scratchml.resources import engine_folder, engine_sources, find
+from scratchml.layouts import LAYOUTS, PORTABLE
+from scratchml.resources import engine_assembly, engine_folder, engine_sources, find
 
-ENGINE_AND_HOST = ("engine", "host")
+#: Of ``csrc``, what is compiled on a host or by ``scratchml cost``.
+C_FOLDERS = ("engine", "host", "meter")
+
+#: Runs a model in every layout, by the extensions that are installed.
+EVERY_LAYOUT = """
+import sys
+
+import scratchml as sml
+from scratchml.export import golden_inputs
+from scratchml.layouts import LAYOUTS
+
+model = sml.QuantizedMLP.load(sys.argv[1])
+rows = golden_inputs(model)
+for layout in LAYOUTS:
+    with sml.Engine(model, layout) as engine:
+        assert (engine.run(rows) == model.run(rows)).all()
+"""
 
 pytestmark = pytest.mark.network  # building asks the package index for setuptools and cffi
 
@@ -41,11 +58,12 @@ def test_wheel_holds_data_and_c_sources(packages: Path) -> None:
     assert "scratchml/py.typed" in names
     for module in (ROOT / "src" / "scratchml").rglob("*.py"):
         assert module.relative_to(ROOT / "src").as_posix() in names
-    sources = {folder: list((ROOT / "csrc" / folder).glob("*.[ch]")) for folder in ENGINE_AND_HOST}
-    for folder, files in sources.items():
+    for folder in C_FOLDERS:
+        files = [path for path in (ROOT / "csrc" / folder).iterdir() if path.is_file()]
         assert files
-        assert {f"scratchml/csrc/{folder}/{source.name}" for source in files} <= names
-    for extension in ("_engine", "_engine_trace"):
+        assert {f"scratchml/csrc/{folder}/{path.name}" for path in files} <= names
+    packed = [layout.name.replace("-", "_") for layout in LAYOUTS if layout != PORTABLE]
+    for extension in ("_engine", "_engine_trace", *(f"_engine_{name}" for name in packed)):
         assert any(name.startswith(f"scratchml/{extension}.") for name in names)
     assert not any("test" in name for name in names)
 
@@ -55,9 +73,8 @@ def test_source_package_holds_what_a_build_needs(packages: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
     assert {"pyproject.toml", "setup.py", "LICENSE", "data/digits.csv.gz"} <= names
-    for folder in ENGINE_AND_HOST:
-        for source in (ROOT / "csrc" / folder).glob("*.[ch]"):
-            assert f"csrc/{folder}/{source.name}" in names
+    for path in (ROOT / "csrc").rglob("*"):
+        assert path.is_dir() or path.relative_to(ROOT).as_posix() in names
 
 
 def test_installed_wheel_runs_from_another_folder(packages: Path, tmp_path: Path) -> None:
@@ -92,6 +109,7 @@ def test_installed_wheel_runs_from_another_folder(packages: Path, tmp_path: Path
         assert result.returncode == 0, result.stderr
     for name in ("snow", "digits"):
         assert (elsewhere / "build" / name / f"{name}_model.c").exists()
+    subprocess.run([python, "-c", EVERY_LAYOUT, model], cwd=elsewhere, check=True)
 
 
 def test_version_is_the_package_s() -> None:
@@ -103,7 +121,14 @@ def test_version_is_the_package_s() -> None:
 def test_resources_are_found_in_this_installation() -> None:
     assert (find("data") / "README.md").exists()
     names = [path.name for path in engine_sources()]
-    assert names == ["dense_portable.c", "digest.c", "scratchml.c", "softmax.c"]
-    for path in engine_sources():
+    kernels = [f"dense_{layout.name.replace('-', '_')}" for layout in LAYOUTS]
+    assert names == sorted(
+        [*(f"{name}.c" for name in kernels), "digest.c", "scratchml.c", "softmax.c"]
+    )
+    assert [path.name for path in engine_assembly()] == [
+        "dense_cortex_m0plus_asm.S",
+        "dense_cortex_m4_asm.S",
+    ]
+    for path in (*engine_sources(), *engine_assembly()):
         assert path.parent == engine_folder()
     assert (find("data") / "digits.csv.gz").exists()

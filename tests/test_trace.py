@@ -235,8 +235,12 @@ def test_threads_take_turns_at_the_hook(monkeypatch: pytest.MonkeyPatch) -> None
             inside.append(-1)
             return status
 
-    honest = trace.lib
+    honest, model_struct = trace.lib, trace.model_struct
     monkeypatch.setattr(trace, "lib", SlowEngine())
+    # cffi takes addresses of its own libraries' functions only
+    monkeypatch.setattr(
+        trace, "model_struct", lambda model, ffi, _: model_struct(model, ffi, honest)
+    )
     models = [RELU6, HIDDEN_SIGMOID, SEVERAL] * 4
     rows = [golden_inputs(model)[3] for model in models]
     expected = [trace.trace_numpy(model, row) for model, row in zip(models, rows, strict=True)]
@@ -249,10 +253,16 @@ def test_threads_take_turns_at_the_hook(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 CHANGES: dict[str, tuple[Callable[[Any], None], str]] = {
-    "bias": (lambda s: add(s.layers[0].bias, 2, 1), "layers[0].outputs[2].folded_bias"),
-    "weight": (lambda s: add(s.layers[0].weights, 0, 1), "layers[0].outputs[0].accumulator"),
-    "multiplier": (lambda s: add(s.layers[1].multiplier, 1, -1), "layers[1].outputs[1].multiplier"),
-    "shift": (lambda s: add(s.layers[0].shift, 0, 1), "layers[0].outputs[0].shift"),
+    "bias": (lambda s: change_channel(s, 0, 2, "bias", 1), "layers[0].outputs[2].folded_bias"),
+    "weight": (
+        lambda s: add(trace.ffi.cast("int8_t *", s.layers[0].weights), 0, 1),
+        "layers[0].outputs[0].accumulator",
+    ),
+    "multiplier": (
+        lambda s: change_channel(s, 1, 1, "multiplier", -1),
+        "layers[1].outputs[1].multiplier",
+    ),
+    "shift": (lambda s: change_channel(s, 0, 0, "shift", 1), "layers[0].outputs[0].shift"),
     "bound": (lambda s: setattr(s.layers[0], "act_min", 5), "layers[0].act_min"),
     "zero point": (lambda s: setattr(s.layers[1], "zero_point", -3), "layers[1].zero_point"),
     "softmax table": (lambda s: add(s.head.table, 0, -1), "softmax.exponentials["),
@@ -263,6 +273,12 @@ def add(array: Any, i: int, change: int) -> None:
     """To what the engine takes for a constant."""
     kind = trace.ffi.typeof(array).item.cname
     trace.ffi.cast(f"{kind.removeprefix('const ')} *", array)[i] += change
+
+
+def change_channel(struct: Any, layer: int, output: int, name: str, change: int) -> None:
+    """One constant of one output."""
+    channel = trace.ffi.cast("sml_channel *", struct.layers[layer].channels)[output]
+    setattr(channel, name, getattr(channel, name) + change)
 
 
 def plant(change: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,9 +23,9 @@
         adcs    \q, \q, \zero
 .endm
 
-/* The sums h = 256 * A + B and l = B become two codes at r7. The next three words of weights are
+/* The sums h = 256 * A + B and l = B become two codes at \y. The next three words of weights are
  * the multipliers and, in one word, the shifts; they go to \qa, \qb and \shift, in that order. */
-.macro  requantize_pair h, l, zero, qa, qb, shift
+.macro  requantize_pair y, h, l, zero, qa, qb, shift
         ldmia   r0!, {\qa, \qb, \shift}
         subs    \h, \h, \l
         asrs    \h, \h, #8
@@ -34,7 +34,7 @@
         requantize \qb, \l, \shift, \zero
         pkhbt   \qa, \qa, \qb, lsl #16
         ssat16  \qa, #8, \qa
-        str     \qa, [r7], #4
+        str     \qa, [\y], #4
 .endm
 
 /* Four products: two columns of a pair of rows; \word is spent. */
@@ -52,10 +52,9 @@
 \name:
 .endm
 
-/* In: r0 the layer, r1 the input, r2 the output. Out: r0 the weights, r1 the input, r3 the bytes of
- * output, r6 the words of activations, r7 the output, r12 the zero point. */
+/* In: r0 the layer. Out: r0 its weights, r3 the bytes of output, r6 the words of activations, r12
+ * the zero point. */
 .macro  unpack_layer
-        mov     r7, r2
         ldrh    r6, [r0, #4]            /* inputs */
         ldrh    r3, [r0, #6]            /* outputs */
         ldrsh   r12, [r0, #16]
@@ -65,44 +64,43 @@
         lsls    r3, #1
 .endm
 
-/* For few rows, and for five or six inputs: three words, which stay in registers. */
+/* For few rows, and for five or six inputs: three words, which stay in registers. r0: weights, r1:
+ * the input, r2: the next output. */
         function sml_dense_cortex_m4_small
         push    {r4-r7}
         unpack_layer
         subs    r3, #4
         blt     3f
         push    {r8-r11}
-        add     r11, r7, r3             /* no pair begins after it */
+        add     r11, r2, r3             /* no pair begins after it */
         cmp     r6, #3
         bne     5f
         ldmia   r1, {r8, r9, r10}
-1:      ldmia   r0!, {r2-r6}
-        multiply r4, r8, r2, r3
-        multiply r5, r9, r2, r3
-        multiply r6, r10, r2, r3
-        requantize_pair r2, r3, r12, r4, r5, r6
-        cmp     r7, r11
+1:      ldmia   r0!, {r3-r7}
+        multiply r5, r8, r3, r4
+        multiply r6, r9, r3, r4
+        multiply r7, r10, r3, r4
+        requantize_pair r2, r3, r4, r12, r5, r6, r7
+        cmp     r2, r11
         bls     1b
         movs    r6, #3
-2:      subs    r3, r11, r7
+2:      subs    r3, r11, r2
         pop     {r8-r11}
 
-3:      lsls    r3, r3, #30             /* is there a single row, in halfwords? */
+3:      adds    r3, #4                  /* is there a single row, in halfwords? */
         beq     4f
         ldr     r5, [r0], #4
-        adds    r6, #1
-        lsrs    r6, #1
-1:      ldmia   r1!, {r2, r3}
-        ldr     r4, [r0], #4
-        smlad   r5, r2, r4, r5
-        ldr     r4, [r0], #4
-        smlad   r5, r3, r4, r5
-        subs    r6, #1
-        bne     1b
-        ldmia   r0!, {r2, r4}
-        requantize r2, r5, r4, r12
-        ssat    r2, #8, r2
-        strh    r2, [r7]
+1:      ldmia   r1!, {r3, r4}
+        ldr     r7, [r0], #4
+        smlad   r5, r3, r7, r5
+        ldr     r7, [r0], #4
+        smlad   r5, r4, r7, r5
+        subs    r6, #2
+        bgt     1b
+        ldmia   r0!, {r3, r4}
+        requantize r3, r5, r4, r12
+        ssat    r3, #8, r3
+        strh    r3, [r2]
 4:      pop     {r4-r7}
         bx      lr
 
@@ -114,8 +112,8 @@
         multiply r5, r4, r8, r9
         subs    r3, #1
         bne     1b
-        requantize_pair r8, r9, r12, r2, r4, r5
-        cmp     r7, r11
+        requantize_pair r2, r8, r9, r12, r4, r5, r7
+        cmp     r2, r11
         bls     5b
         b       2b
 
@@ -142,6 +140,7 @@
         function sml_dense_cortex_m4
         push    {r4-r11, lr}
         unpack_layer
+        mov     r7, r2                  /* the next output */
         mov     r8, r12
         adds    r3, r3, r7
         mov     r9, r3
@@ -174,9 +173,9 @@
         subs    r6, #1
         bne     4b
 5:      ldr     r6, [sp, #ZERO]
-        requantize_pair r8, r11, r6, r2, r3, r4
-        requantize_pair r9, r12, r6, r2, r3, r4
-        requantize_pair r10, lr, r6, r2, r3, r4
+        requantize_pair r7, r8, r11, r6, r2, r3, r4
+        requantize_pair r7, r9, r12, r6, r2, r3, r4
+        requantize_pair r7, r10, lr, r6, r2, r3, r4
 6:      ldr     r6, [sp, #END]
         subs    r6, r6, r7
         cmp     r6, #12
@@ -205,7 +204,7 @@
         subs    r6, #1
         bne     2b
 4:      ldr     r6, [sp, #ZERO]
-        requantize_pair r12, lr, r6, r2, r3, r4
+        requantize_pair r7, r12, lr, r6, r2, r3, r4
         ldr     r6, [sp, #END]
         subs    r6, r6, r7
         subs    r6, #4
@@ -215,14 +214,12 @@
         beq     3f
         ldr     r12, [r0], #4           /* a single row, in halfwords */
         ldrd    r1, r6, [sp, #INPUT]
-        adds    r6, #1
-        lsrs    r6, #1
 2:      ldmia   r1!, {r2, r3}
         ldmia   r0!, {r4, r5}
         smlad   r12, r2, r4, r12
         smlad   r12, r3, r5, r12
-        subs    r6, #1
-        bne     2b
+        subs    r6, #2
+        bgt     2b
         ldr     r6, [sp, #ZERO]
         ldmia   r0!, {r2, r3}
         requantize r2, r12, r3, r6

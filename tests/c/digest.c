@@ -15,7 +15,7 @@
 
 int main(void)
 {
-    static int8_t memory[PASTE(MODEL_UPPER, _MEMORY_BYTES)];
+    static uint32_t memory[PASTE(MODEL_UPPER, _MEMORY_BYTES) / 4];
     static const uint32_t parts[2][3] = {{1001, 0, 0}, {1, 300, 700}};
     sml_context context;
     int8_t output[OUTPUTS];

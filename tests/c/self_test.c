@@ -18,11 +18,14 @@
 
 int main(void)
 {
-    static int8_t memory[PASTE(MODEL_UPPER, _MEMORY_BYTES)];
+    static uint32_t memory[PASTE(MODEL_UPPER, _MEMORY_BYTES) / 4];
     sml_context context;
     int8_t output[OUTPUTS];
     int good = 0;
 
+    for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++) {
+        memory[i] = UINT32_C(0x557F80AA); /* what no layer has written must not matter */
+    }
     if (sml_load_model(&context, &MODEL) != SML_OK ||
         sml_initialize_model_memory(&context, memory, sizeof memory) != SML_OK) {
         puts("the engine refuses the model");
