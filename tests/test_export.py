@@ -163,13 +163,14 @@ class Sanitizers:
 
     def run(self, program: Path, source: Path, compiler: str, *flags: str) -> list[str]:
         """The lines that one of ``tests/c`` prints with an exported model."""
-        if (compiler, *flags) not in self.engines:
-            self.engines[compiler, *flags] = self.compile_engine(compiler, *flags)
+        kind = compiler, *flags
+        if kind not in self.engines:
+            self.engines[kind] = self.compile_engine(compiler, *flags)
         name, target = source.stem, source.with_name(program.stem)
         model = ["-DSML_SELF_TEST", f"-DMODEL={name}", f"-DMODEL_UPPER={name.upper()}"]
         compile_c(
             compiler, *self.flags(compiler), *flags, *model, "-I", source.parent,
-            program, source, *self.engines[compiler, *flags], "-o", target,
+            program, source, *self.engines[kind], "-o", target,
         )  # fmt: skip
         result = subprocess.run([target], capture_output=True, text=True)
         assert result.returncode == 0, result.stdout + result.stderr
@@ -245,7 +246,7 @@ def test_every_remainder_passes_under_sanitizers(
 ) -> None:
     """Of columns by 2 and 4, of rows by 6, 4 and 2: nothing is read beyond what was written."""
     sizes = [inputs, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, inputs]
-    source, _ = sml.export_c(random_model(sizes, inputs), tmp_path, name="model")
+    source, _ = sml.export_c(random_model(sizes, inputs), tmp_path, name="shapes")
     lines = sanitizers.run(SELF_TEST, source, "gcc", "-O0", chosen(layout))
     assert lines == ["self-test 32/32"]
 
@@ -263,14 +264,14 @@ def test_511_equal_classes_pass_under_sanitizers(sanitizers: Sanitizers, tmp_pat
         assert lines == ["self-test 32/32"]
 
 
-@pytest.mark.parametrize("cpu", [CORTEX_M4, CORTEX_M0PLUS], ids=["cortex-m4", "cortex-m0plus"])
+@each_cpu
 @pytest.mark.parametrize("program", [SELF_TEST, DIGEST], ids=["self-test", "digest"])
 def test_the_programs_compile_for_both_boards(
-    models: dict[str, sml.QuantizedMLP], program: Path, cpu: list[str], tmp_path: Path
+    models: dict[str, sml.QuantizedMLP], program: Path, cpu: str, tmp_path: Path
 ) -> None:
     sml.export_c(models["classes_model"], tmp_path, name="classes_model")
     names = ["-DSML_SELF_TEST", "-DMODEL=classes_model", "-DMODEL_UPPER=CLASSES_MODEL"]
-    flags = [*cpu, *ARDUINO, *WARNINGS, *names, "-I", tmp_path]
+    flags = [*CPUS[cpu][0], *ARDUINO, *WARNINGS, *names, "-I", tmp_path]
     compile_c("arm-none-eabi-gcc", *flags, "-c", program, "-o", tmp_path / "program.o")
 
 
@@ -280,59 +281,164 @@ def test_the_structs_are_as_large_as_the_exporter_thinks(name: str, tmp_path: Pa
     program.write_text(
         f'#include "scratchml.h"\n_Static_assert(sizeof({name}) == {SIZEOF[name]}, "");\n'
     )
-    compile_c("arm-none-eabi-gcc", *CORTEX_M0PLUS, "-std=c11", "-fsyntax-only", program)
+    for flags, _ in CPUS.values():
+        compile_c("arm-none-eabi-gcc", *flags, "-std=c11", "-fsyntax-only", program)
 
 
-def test_a_wrong_weight_fails_the_self_test(model: sml.QuantizedMLP, tmp_path: Path) -> None:
+@each_layout
+def test_a_wrong_weight_fails_the_self_test(
+    model: sml.QuantizedMLP, layout: Layout, tmp_path: Path
+) -> None:
     """The vectors must be able to fail."""
     source, _ = sml.export_c(model, tmp_path, name="snow")
     text = source.read_text("utf-8")
-    weight = int(model.layers[1].weights[0, 0])
-    opening = "layer2_weights[12] = {\n    "
-    assert f"{opening}{weight}," in text
-    source.write_text(text.replace(f"{opening}{weight},", f"{opening}{-weight or 9},"))
+    right = section(text, layout)
+    opening = r"(layer2_weights\[\d+\] = {\s+)"
+    if layout == PORTABLE:  # the first weight
+        weight = int(model.layers[1].weights[0, 0])
+        wrong, count = re.subn(rf"{opening}{weight},", rf"\g<1>{-weight or 9},", right)
+    else:  # a bit of it: the first word is the bias
+        word = numbers(right, "layer2_weights")[1]
+        pattern = rf"{opening}(0x\w+, )0x{word:08x},"
+        wrong, count = re.subn(pattern, rf"\g<1>\g<2>0x{word ^ 0x40:08x},", right)
+    assert count == 1
+    source.write_text(text.replace(right, wrong))
     flags = ["-DSML_SELF_TEST", "-DMODEL=snow", "-DMODEL_UPPER=SNOW", "-I", tmp_path]
     program = tmp_path / "self_test"
-    compile_c("gcc", *flags, SELF_TEST, source, *engine_sources(), "-o", program)
+    compile_c("gcc", chosen(layout), *flags, SELF_TEST, source, *engine_sources(), "-o", program)
     result = subprocess.run([program], capture_output=True, text=True)
     assert result.returncode == 1
     assert re.fullmatch(r"self-test \d+/32\n", result.stdout)
 
 
-@pytest.mark.parametrize("cpu", [CORTEX_M4, CORTEX_M0PLUS], ids=["cortex-m4", "cortex-m0plus"])
+#: A CPU, the flag that chooses a layout there, and that layout.
+CHOICES = {
+    "cortex-m4": ("cortex-m4", (), CORTEX_M4),
+    "cortex-m0plus": ("cortex-m0plus", (), CORTEX_M0PLUS),
+    "cortex-m4, by name": ("cortex-m4", ("-DSML_LAYOUT=1",), CORTEX_M4),
+    "cortex-m0plus, by name": ("cortex-m0plus", ("-DSML_LAYOUT=2",), CORTEX_M0PLUS),
+    "portable on cortex-m4": ("cortex-m4", ("-DSML_LAYOUT=0",), PORTABLE),
+    "portable on cortex-m0plus": ("cortex-m0plus", ("-DSML_LAYOUT=0",), PORTABLE),
+}
+
+each_choice = pytest.mark.parametrize("choice", CHOICES)
+
+
+def sections_of(compiled: Path) -> dict[str, int]:
+    """The bytes of each section of an object file."""
+    size = [require("arm-none-eabi-gcc").replace("-gcc", "-size"), "--format=sysv", str(compiled)]
+    lines = subprocess.run(size, capture_output=True, text=True, check=True).stdout.splitlines()
+    return {line.split()[0]: int(line.split()[1]) for line in lines if line.startswith(".")}
+
+
+def whole_words(sections: dict[str, int], *beginnings: str) -> int:
+    """What the sections of these names take, each in whole words."""
+    found = [bytes_ for name, bytes_ in sections.items() if name.startswith(beginnings)]
+    return sum(-(-bytes_ // 4) * 4 for bytes_ in found)
+
+
+@each_choice
 @pytest.mark.parametrize("name", NAMES)
 def test_flash_bytes_is_what_the_arm_compiler_makes_of_it(
-    models: dict[str, sml.QuantizedMLP], name: str, cpu: list[str], tmp_path: Path
+    models: dict[str, sml.QuantizedMLP], name: str, choice: str, tmp_path: Path
 ) -> None:
     """Constant sections of the object file, as flagged by the Arduino cores, nothing in RAM."""
+    cpu, flags, layout = CHOICES[choice]
     source, _ = sml.export_c(models[name], tmp_path, name=name)
     target = tmp_path / "model.o"
-    compile_c("arm-none-eabi-gcc", *cpu, *ARDUINO, *WARNINGS, "-c", source, "-o", target)
-    size = [require("arm-none-eabi-gcc").replace("-gcc", "-size"), "--format=sysv", str(target)]
-    lines = subprocess.run(size, capture_output=True, text=True, check=True).stdout.splitlines()
-    sections = {line.split()[0]: int(line.split()[1]) for line in lines if line.startswith(".")}
-    constants = [bytes_ for name, bytes_ in sections.items() if name.startswith(".rodata")]
-    assert sum(-(-bytes_ // 4) * 4 for bytes_ in constants) == flash_bytes(models[name])
-    in_ram = {n: b for n, b in sections.items() if n.startswith((".data", ".bss")) and b}
-    assert in_ram == {}
+    given = [*CPUS[cpu][0], *flags, *ARDUINO, *WARNINGS]
+    compile_c("arm-none-eabi-gcc", *given, "-c", source, "-o", target)
+    sections = sections_of(target)
+    assert whole_words(sections, ".rodata") == flash_bytes(models[name], layout)
+    assert whole_words(sections, ".data", ".bss", ".text") == 0
 
 
-@pytest.mark.parametrize("cpu", [CORTEX_M4, CORTEX_M0PLUS], ids=["cortex-m4", "cortex-m0plus"])
-def test_engine_compiles_for_both_boards(cpu: list[str], tmp_path: Path) -> None:
+def test_flash_bytes_of_the_flagship(model: sml.QuantizedMLP) -> None:
+    """By hand: 6-12-1 with two sensors and a sigmoid."""
+    structs = 24 + 2 * 28 + 2 * 20
+    portable = (6 * 12 + 12 * 12) + (12 + 12) + 256
+    # six pairs: h and l, three words of two columns, two multipliers and the shifts; a single row:
+    # its sum, six words of two columns, a multiplier and a shift
+    cortex_m4 = 4 * (6 * (2 + 3 + 3)) + 4 * (1 + 6 + 2) + 256
+    # three times four rows: four sums, six columns, two words of scale a row; a single row
+    cortex_m0plus = 4 * (3 * (4 + 6 + 8)) + 4 * (1 + 3 + 2) + 256
+    sizes = [flash_bytes(model, layout) - structs for layout in LAYOUTS]
+    assert sizes == [portable, cortex_m4, cortex_m0plus]
+
+
+#: Of a board: flash, which holds what is constant, and RAM.
+LINKER_SCRIPT = """
+MEMORY { FLASH : ORIGIN = 0x00000000, LENGTH = 1M  RAM : ORIGIN = 0x20000000, LENGTH = 256K }
+SECTIONS {
+    .text : { *(.text*) *(.rodata*) } > FLASH
+    .data : { *(.data*) } > RAM AT > FLASH
+    .bss : { *(.bss*) *(COMMON) } > RAM
+}
+"""
+
+
+@each_choice
+@pytest.mark.parametrize("in_ram", [False, True], ids=["as it is", "weights in RAM"])
+def test_a_macro_moves_the_weights_to_ram(
+    models: dict[str, sml.QuantizedMLP], choice: str, in_ram: bool, tmp_path: Path
+) -> None:
+    cpu, flags, layout = CHOICES[choice]
+    model = models["tables_model"]
+    source, _ = sml.export_c(model, tmp_path, name="tables")
+    given = [*CPUS[cpu][0], *flags, *ARDUINO, *WARNINGS]
+    if in_ram:
+        given.append('-DSML_WEIGHTS=__attribute__((section(".data.weights")))')
+    compiled, linked = tmp_path / "model.o", tmp_path / "model.elf"
+    compile_c("arm-none-eabi-gcc", *given, "-c", source, "-o", compiled)
+    weights = [layout.lay_out(layer).weights.nbytes for layer in model.layers]
+    found = {".data": 0} | sections_of(compiled)
+    moved = sum(-(-bytes_ // 4) * 4 for bytes_ in weights) if in_ram else 0
+    assert whole_words(found, ".rodata") == flash_bytes(model, layout) - moved
+    # in one section int8 arrays may follow each other without padding
+    assert (sum(weights) if in_ram else 0) <= whole_words(found, ".data") <= moved
+
+    script = tmp_path / "board.ld"
+    script.write_text(LINKER_SCRIPT)
+    objects = [compiled]
+    for engine_source in (*engine_sources(), *engine_assembly()):
+        objects.append(tmp_path / f"{engine_source.stem}.o")
+        compile_c("arm-none-eabi-gcc", *given, "-c", engine_source, "-o", objects[-1])
+    compile_c(
+        "arm-none-eabi-gcc", *CPUS[cpu][0], "-nostartfiles", "-Wl,-e,sml_run_model", "-T", script,
+        *objects, "-o", linked,
+    )  # fmt: skip
+    nm = [require("arm-none-eabi-gcc").replace("-gcc", "-nm"), str(linked)]
+    lines = subprocess.run(nm, capture_output=True, text=True, check=True).stdout.splitlines()
+    addresses = {line.split()[-1]: int(line.split()[0], 16) for line in lines}
+    for number in range(1, len(model.layers) + 1):
+        assert (addresses[f"layer{number}_weights"] >= 0x20000000) == in_ram
+        assert addresses[f"layer{number}_table"] < 0x20000000
+
+
+@each_choice
+def test_engine_compiles_for_both_boards(choice: str, tmp_path: Path) -> None:
     """And needs nothing from a C library but memory functions: no malloc, no stdio, no floats."""
+    cpu, flags, layout = CHOICES[choice]
     objects = []
-    for source in engine_sources():
+    for source in (*engine_sources(), *engine_assembly()):
         objects.append(tmp_path / f"{source.stem}.o")
-        compile_c("arm-none-eabi-gcc", *cpu, *ARDUINO, *WARNINGS, "-c", source, "-o", objects[-1])
+        given = [*CPUS[cpu][0], *flags, *ARDUINO, *WARNINGS]
+        compile_c("arm-none-eabi-gcc", *given, "-c", source, "-o", objects[-1])
     nm = [require("arm-none-eabi-gcc").replace("-gcc", "-nm"), *map(str, objects)]
     lines = subprocess.run(nm, capture_output=True, text=True, check=True).stdout.splitlines()
     symbols = [tuple(line.split()[-2:]) for line in lines if len(line.split()) >= 2]
     undefined = {name for kind, name in symbols if kind == "U"}
-    defined = {name for kind, name in symbols if kind in "Tt"}
+    defined = [name for kind, name in symbols if kind in "Tt"]
     variables = {name for kind, name in symbols if kind in "BDbd"}
     assert variables == set()
     # 64-bit multiplication on the M0+, which has no instruction for it
-    assert undefined - defined <= {"memcpy", "memset", "memmove", "__aeabi_lmul"}
+    assert undefined - set(defined) <= {"memcpy", "memset", "memmove", "__aeabi_lmul"}
+
+    # the layout's kernels are there, once, and no other layout's
+    packed = f"sml_dense_{layout.name.replace('-', '_')}"
+    expected = {"sml_dense_portable"} | ({packed, f"{packed}_small"} if layout.pack else set())
+    kernels = [name for name in defined if name.startswith("sml_dense_")]
+    assert sorted(kernels) == sorted(expected)
 
 
 def defines(model: sml.QuantizedMLP, folder: Path) -> dict[str, str]:
@@ -342,11 +448,22 @@ def defines(model: sml.QuantizedMLP, folder: Path) -> dict[str, str]:
     return dict(found)
 
 
+def memory_of(model: sml.QuantizedMLP, folder: Path, *flags: str) -> int:
+    """The activation memory of an exported model, as the preprocessor sees it."""
+    _, header = sml.export_c(model, folder, name="snow")
+    command = [require("gcc"), *flags, "-E", "-dM", "-I", str(engine_folder()), str(header)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    (bytes_,) = re.findall(r"^#define SNOW_MEMORY_BYTES (\d+)$", found, re.MULTILINE)
+    return int(bytes_)
+
+
 def test_the_header_says_what_the_outputs_mean(
     models: dict[str, sml.QuantizedMLP], tmp_path: Path
 ) -> None:
     for name, model in models.items():
         constants = defines(model, tmp_path)
+        for layout in LAYOUTS:
+            assert memory_of(model, tmp_path, chosen(layout)) == layout.memory_bytes(model.sizes)
         assert constants["INPUTS"] == str(model.inputs)
         assert constants["OUTPUTS"] == str(model.outputs)
         assert constants["MEMORY_BYTES"] == str(model.memory_bytes)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * dense_cortex_m0plus.c: what dense_cortex_m0plus_asm.S does, in C: to read, and to run where there is
- * no such CPU.
+ * dense_cortex_m0plus.c: what dense_cortex_m0plus_asm.S does, in C: to read, and to run where there
+ * is no such CPU.
  *
  * A Cortex-M0+ multiplies 32 by 32 bits in one cycle and keeps the low 32. So four rows A, B, C, D
  * share a word, and activations are kept as x = code + 128, 0 to 255:
@@ -14,7 +14,7 @@
  * B is offset so that no borrow crosses the middle of the word; the offset leaves with the sum of
  * the activations. Four products take four multiplications, four additions and three unpackings.
  * The sums begin with the biases, and the exporter has proved that no accumulator reaches 2^23; a
- * weight of -128, which would not fit, takes the portable kernel.
+ * layer outside of that takes the portable kernel, as does one with a weight of -128.
  *
  * The words of a layer, in the order in which they are read: rows are taken four at a time, then
  * one.
@@ -23,7 +23,7 @@
  *     a word for each column                  an odd last column is followed by a word of zero
  *     for A, B, C, D: the multiplier's low half; its high half << 16 | shift
  *
- * A single row is four columns of int8 a word: the sum, the words, the two words for its multiplier.
+ * A single row is four columns of int8 a word: the sum, the words, two for its multiplier.
  *
  * The small kernel computes the same, with a shorter loop. */
 #include "kernel.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * dense_cortex_m0plus_asm.S: the functions that dense_cortex_m0plus.c explains, in ARMv6-M. The order
- * of the words of weights and the arithmetic are the same there.
+ * dense_cortex_m0plus_asm.S: the functions that dense_cortex_m0plus.c explains, in ARMv6-M. The
+ * order of the words of weights and the arithmetic are the same there.
  *
  * Every load takes two cycles, LDM one and one a word, a taken branch two. Arithmetic needs r0 to
  * r7; ADD and MOV reach the others. Time does not depend on data. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * dense_cortex_m4.c: what dense_cortex_m4_asm.S does, in C: to read, and to run where there is no such
- * CPU.
+ * dense_cortex_m4.c: what dense_cortex_m4_asm.S does, in C: to read, and to run where there is no
+ * such CPU.
  *
  * The DSP instruction SMLAD multiplies two pairs of 16-bit numbers and adds both products in one
  * cycle, but int8 weights have to be widened for it. So two rows A and B share a halfword,
@@ -12,11 +12,11 @@
  *     sum A x = (h - l) >> 8            exact while |sum A x| < 2^23
  *
  * Four products take three instructions. The sums begin with the biases, and the exporter has
- * proved that no accumulator reaches 2^23; a weight of -128, which would not fit, takes the portable
- * kernel.
+ * proved that no accumulator reaches 2^23; a layer outside of that takes the portable kernel, as
+ * does one with a weight of -128, which would not fit.
  *
- * The words of a layer, in the order in which they are read: rows are taken six at a time, then two,
- * then one (by the small kernel two at a time, then one).
+ * The words of a layer, in the order in which they are read: rows are taken six at a time, then
+ * two, then one (by the small kernel two at a time, then one).
  *
  *     h of each pair, l of each pair                      where the sums begin
  *     for each two columns: a word of each pair           an odd last column has a partner of zeros

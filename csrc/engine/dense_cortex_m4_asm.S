@@ -14,8 +14,8 @@
 
 /* The accumulator \acc becomes a code, not yet clamped, in place of its multiplier \q. SMMLAR adds
  * the rounded high half of acc * (2 Q - 2^32) to acc: acc * Q / 2^31. One less, if it is negative,
- * makes ties go away from zero. ASRS, which looks at the lowest byte of \shift only, leaves the last
- * bit that fell out in the carry, and ADC adds it and the zero point. */
+ * makes ties go away from zero. ASRS, which looks at the lowest byte of \shift only, leaves the
+ * last bit that fell out in the carry, and ADC adds it and the zero point. */
 .macro  requantize q, acc, shift, zero
         smmlar  \q, \acc, \q, \acc
         add     \q, \q, \acc, asr #31

@@ -11,7 +11,7 @@
 typedef int16_t sml_activation; /* what SMLAD multiplies */
 #define SML_OFFSET 0
 #elif SML_LAYOUT == SML_LAYOUT_CORTEX_M0PLUS
-typedef uint8_t sml_activation; /* what LDRB loads: it has an offset in the instruction, LDRSB not */
+typedef uint8_t sml_activation; /* what LDRB loads, which LDRSB does not from base + offset */
 #define SML_OFFSET 128
 #else
 typedef int8_t sml_activation;

@@ -63,11 +63,11 @@ typedef struct sml_dense {
     void (*run)(const struct sml_dense *layer, const void *input, void *output);
     uint16_t inputs;
     uint16_t outputs;
-    const void *weights;         /* int8_t [outputs][inputs], or words as a packed kernel's file says */
-    const sml_channel *channels; /* [outputs]; NULL for a packed kernel: they are among its words */
+    const void *weights;         /* int8_t [outputs][inputs], or the words of a packed kernel */
+    const sml_channel *channels; /* [outputs]; NULL if packed: they are among the words */
     int16_t zero_point;          /* of the output */
-    int16_t act_min;             /* the activation's bounds: a ReLU is a clamp. Packed kernels have */
-    int16_t act_max;             /* those of int8 only: whatever is narrower stands in the table. */
+    int16_t act_min;             /* the activation's bounds: a ReLU is a clamp. A packed kernel */
+    int16_t act_max;             /* has those of int8: what is narrower stands in the table */
     uint16_t place; /* of the output in the activation memory, in words; the input is at the last */
     const int8_t *table; /* [256]: the code that follows code i - 128 (a sigmoid, say), or NULL */
 } sml_dense;
