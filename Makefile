@@ -42,6 +42,7 @@ toolchain: ## install the compilers and checkers that the tests use (Debian, Ubu
 benchmark: $(VENV)/.test ## measure the figures in the README
 	$(BIN)/python benchmarks/protocols.py
 	$(BIN)/python benchmarks/training_speed.py
+	$(BIN)/python benchmarks/engine_cycles.py
 
 clean: ## delete the virtual environment and everything built
 	rm -rf $(VENV) build dist src/*.egg-info src/scratchml/_engine.*
