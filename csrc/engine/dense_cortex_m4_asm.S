@@ -64,7 +64,7 @@
         lsls    r3, #1
 .endm
 
-/* For few rows, and for five or six inputs: three words, which stay in registers. r0: weights, r1:
+/* For few short rows, and for five or six inputs: three words, which stay in registers. r0: weights, r1:
  * the input, r2: the next output. */
         function sml_dense_cortex_m4_small
         push    {r4-r7}

@@ -184,7 +184,7 @@ def pack_cortex_m4(rows: Rows) -> tuple[str, list[Int64]]:
     weights = padded(rows.weights, 4)
     columns = 2 * -(-rows.inputs // 2)
     multipliers = 2 * rows.multiplier
-    is_small = len(weights) < 6 or columns == 6
+    is_small = columns == 6 or (len(weights) < 6 and rows.inputs < 16)
     words: list[Int64] = []
     for start, count in groups(len(weights), (2, 1) if is_small else (6, 2, 1)):
         a, b = slice(start, start + count, 2), slice(start + 1, start + count, 2)
