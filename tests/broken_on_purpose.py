@@ -25,6 +25,7 @@ from scratchml import integer
 from scratchml.affine import PROBABILITY, Quantization, quantize_multiplier
 from scratchml.digest import digest
 from scratchml.layers import Elementwise, QuantizedDense, Softmax
+from scratchml.layouts import CORTEX_M0PLUS, CORTEX_M4, PORTABLE, Layout
 from scratchml.quantize import activation_quantization, quantize_dense
 from scratchml.quantized import QuantizedMLP
 from scratchml.rows import Scaler
@@ -92,10 +93,41 @@ def numpy_runs(model: QuantizedMLP, *codes: int) -> Any:
     return model.run([codes])[0].tolist()
 
 
-def c_runs(model: QuantizedMLP, *codes: int) -> Any:
+def c_runs(model: QuantizedMLP, *codes: int, layout: Layout = PORTABLE) -> Any:
     """The same in the C engine."""
-    with sml.Engine(model) as engine:
+    with sml.Engine(model, layout) as engine:
         return engine.run([codes])[0].tolist()
+
+
+def m4_runs(model: QuantizedMLP, *codes: int) -> Any:
+    """The same by the C of the Cortex-M4's kernel."""
+    assert all(layer.weights.dtype == np.uint32 for layer in map(CORTEX_M4.lay_out, model.layers))
+    return c_runs(model, *codes, layout=CORTEX_M4)
+
+
+def m0plus_runs(model: QuantizedMLP, *codes: int) -> Any:
+    """The same by the C of the Cortex-M0+'s kernel."""
+    laid_out = map(CORTEX_M0PLUS.lay_out, model.layers)
+    assert all(layer.weights.dtype == np.uint32 for layer in laid_out)
+    return c_runs(model, *codes, layout=CORTEX_M0PLUS)
+
+
+def clamped_sigmoid() -> QuantizedMLP:
+    """A ReLU6, then a sigmoid, of codes that a packed kernel hands on."""
+    codes = Quantization(0.25, 0)
+    return model(
+        [[4]],
+        scales=1 / 4,
+        source=codes,
+        target=codes,
+        activation="relu6",
+        following=(Elementwise("logistic", codes, PROBABILITY),),
+    )
+
+
+def kernel_of(model: QuantizedMLP) -> str:
+    """Which kernel of a Cortex-M4 takes the first layer."""
+    return CORTEX_M4.lay_out(model.layers[0]).kernel
 
 
 def exported_c_runs(model: QuantizedMLP, *codes: int) -> Any:
@@ -137,7 +169,9 @@ def refused_or(compute: Callable[[], Any]) -> Any:
 INTEGER, LAYERS = "src/scratchml/integer.py", "src/scratchml/layers.py"
 AFFINE, FEATURES = "src/scratchml/affine.py", "src/scratchml/features.py"
 QUANTIZE, QUANTIZED = "src/scratchml/quantize.py", "src/scratchml/quantized.py"
-DIGEST, EXPORT = "src/scratchml/digest.py", "src/scratchml/export.py"
+DIGEST, C_LAYERS = "src/scratchml/digest.py", "src/scratchml/c_layers.py"
+LAYOUTS = "src/scratchml/layouts.py"
+DENSE_M4, DENSE_M0PLUS = "csrc/engine/dense_cortex_m4.c", "csrc/engine/dense_cortex_m0plus.c"
 DENSE_C, SOFTMAX_C = "csrc/engine/dense_portable.c", "csrc/engine/softmax.c"
 ENGINE_C, KERNEL_H = "csrc/engine/scratchml.c", "csrc/engine/kernel.h"
 
@@ -148,6 +182,12 @@ FOREIGN = "test_foreign.py::test_numpy_gives_what_tflite_micro_gave"
 FOREIGN_C = "test_foreign.py::test_the_c_engine_gives_the_same"
 COUNTS = "test_golden.py::test_the_snow_models_counts_give_the_golden_codes_and_outputs"
 DIGESTS = "test_sweep.py::test_numpy_and_c_agree_on_200_000_rows_of_the_snow_model"
+REMAINDERS = "test_layouts.py::test_every_remainder_of_rows_and_columns_equals_numpy"
+M4_ROWS, M0PLUS_ROWS = f"{REMAINDERS}[11-cortex-m4]", f"{REMAINDERS}[11-cortex-m0plus]"
+ZERO_ROWS = "test_layouts.py::test_rows_of_zeros_are_their_constants"
+REASONS = "test_layouts.py::test_each_reason_alone_takes_the_portable_kernel"
+CLAMPED_TABLE = "test_layouts.py::test_a_clamp_comes_before_the_table"
+TIGHT = "test_layouts.py::test_the_bound_of_packed_sums_is_tight"
 
 SIGMOID_OF_CODES = (Elementwise("logistic", ONE, PROBABILITY),)
 
@@ -175,7 +215,7 @@ ROUNDING = (
         smallest=lambda: c_runs(model([[1]], scales=1 / 4), 1),
         right=[1],
         wrong=[0],
-        caught_by=(f"{GOLDEN_C}[deep]",),
+        caught_by=(f"{GOLDEN_C}[deep-portable]",),
     ),
     Mutation(
         "numpy: ties of the right shift go upwards",
@@ -202,7 +242,7 @@ ROUNDING = (
         wrong=[0],
         caught_by=(
             "test_engine.py::test_requantize_in_c_equals_the_definition",
-            f"{GOLDEN_C}[deep]",
+            f"{GOLDEN_C}[deep-portable]",
         ),
     ),
     Mutation(
@@ -228,7 +268,7 @@ ROUNDING = (
         smallest=lambda: c_runs(model([[1]], scales=1 / 2), 1),
         right=[1],
         wrong=[0],
-        caught_by=(f"{GOLDEN_C}[deep]",),
+        caught_by=(f"{GOLDEN_C}[deep-portable]",),
     ),
     Mutation(
         "numpy: one rounding instead of two",
@@ -253,7 +293,7 @@ ROUNDING = (
         smallest=lambda: c_runs(model([[1]], scales=1 / 4), 1),
         right=[1],
         wrong=[0],
-        caught_by=(f"{GOLDEN_C}[wide]",),
+        caught_by=(f"{GOLDEN_C}[wide-portable]",),
     ),
 )
 
@@ -281,7 +321,7 @@ FACTORS = (
         smallest=lambda: c_runs(model([[1]], scales=2.0), 1),
         right=[2],
         wrong=[1],
-        caught_by=(f"{GOLDEN_C}[corners]",),
+        caught_by=(f"{GOLDEN_C}[corners-portable]",),
     ),
     Mutation(
         "a multiplier of 2^31 is kept",
@@ -310,13 +350,14 @@ FACTORS = (
     Mutation(
         "C: the first channel's factor for all",
         DENSE_C,
-        "sml_requantize(accumulator, layer->multiplier[c], layer->shift[c]);",
-        "sml_requantize(accumulator, layer->multiplier[0], layer->shift[0]);",
+        "const sml_channel *channel = &layer->channels[c];",
+        "const sml_channel *channel = &(sml_channel){layer->channels[c].bias, "
+        "layer->channels->multiplier, layer->channels->shift};",
         "The same in C, where two loads less in the loop tempt too.",
         smallest=lambda: c_runs(model([[1], [1]], scales=(1.0, 2.0)), 1),
         right=[1, 2],
         wrong=[1, 1],
-        caught_by=(f"{GOLDEN_C}[wide]",),
+        caught_by=(f"{GOLDEN_C}[wide-portable]",),
     ),
     Mutation(
         "factors in float32",
@@ -349,13 +390,13 @@ SUMS = (
     Mutation(
         "C: sums in 16 bits",
         DENSE_C,
-        "int32_t accumulator = layer->bias[c];",
-        "int16_t accumulator = (int16_t)layer->bias[c];",
+        "const int32_t accumulator = (int32_t)sum;",
+        "const int32_t accumulator = (int16_t)sum;",
         "A product of two bytes fits in 16 bits, and so do the sums of small examples.",
         smallest=lambda: c_runs(model([[127, 127, 127]], scales=1 / 512), 127, 127, 127),
         right=[95],
         wrong=[-33],
-        caught_by=(f"{GOLDEN_C}[deep]",),
+        caught_by=(f"{GOLDEN_C}[deep-portable]",),
     ),
     Mutation(
         "numpy: inputs without a sign",
@@ -377,18 +418,18 @@ SUMS = (
         smallest=lambda: c_runs(model([[-1]]), 1),
         right=[-1],
         wrong=[127],
-        caught_by=(f"{GOLDEN_C}[deep]",),
+        caught_by=(f"{GOLDEN_C}[deep-portable]",),
     ),
     Mutation(
         "C: inputs without a sign",
         DENSE_C,
-        "accumulator += (int32_t)row[k] * input[k];",
-        "accumulator += (int32_t)row[k] * (uint8_t)input[k];",
+        "sum += (uint32_t)((int32_t)row[k] * x[k]);",
+        "sum += (uint32_t)((int32_t)row[k] * (uint8_t)x[k]);",
         "uint8_t is the habitual type of a buffer; with a cast no compiler warns.",
         smallest=lambda: c_runs(model([[1]]), -1),
         right=[-1],
         wrong=[127],
-        caught_by=(f"{GOLDEN_C}[deep]",),
+        caught_by=(f"{GOLDEN_C}[deep-portable]",),
     ),
     Mutation(
         "the input's zero point is not folded in",
@@ -418,13 +459,13 @@ CLAMPS = (
     Mutation(
         "C: a code wraps around",
         DENSE_C,
-        "output[c] = (int8_t)sml_clamp(value + layer->zero_point, layer->act_min, layer->act_max);",
-        "output[c] = (int8_t)(value + layer->zero_point);",
+        "code = sml_clamp(value + layer->zero_point, layer->act_min, layer->act_max);",
+        "code = value + layer->zero_point;",
         "The cast is what silences the compiler's warning; what does not fit wraps around.",
         smallest=lambda: c_runs(model([[1]], bias=128), 0),
         right=[127],
         wrong=[-128],
-        caught_by=(f"{GOLDEN_C}[deep]",),
+        caught_by=(f"{GOLDEN_C}[deep-portable]",),
     ),
     Mutation(
         "numpy: only int8 bounds",
@@ -446,7 +487,7 @@ CLAMPS = (
         smallest=lambda: c_runs(model([[1]], activation="relu"), -1),
         right=[0],
         wrong=[-1],
-        caught_by=(f"{GOLDEN_C}[corners]",),
+        caught_by=(f"{GOLDEN_C}[corners-portable]",),
     ),
     Mutation(
         "numpy: clamped before the zero point",
@@ -496,8 +537,8 @@ CLAMPS = (
     ),
     Mutation(
         "the exported C has only an int8 bound",
-        EXPORT,
-        ".act_max = {layer.act_max},",
+        C_LAYERS,
+        ".act_max = {data.act_max},",
         ".act_max = 127,",
         "A ReLU has no upper bound but int8's: the template is right until RELU6 comes along.",
         smallest=lambda: exported_c_runs(model([[1]], activation="relu6"), 7),
@@ -522,14 +563,14 @@ TABLES = (
     Mutation(
         "C: a table indexed by the byte",
         ENGINE_C,
-        "codes[i] = table[codes[i] + 128];",
-        "codes[i] = table[(uint8_t)codes[i]];",
+        "table[codes[i] + 128 - SML_OFFSET]",
+        "table[(uint8_t)codes[i]]",
         "A byte is a natural index, and stays inside the table; its halves change places again.",
         smallest=lambda: c_runs(model([[1]], following=SIGMOID_OF_CODES), 0),
         right=[0],
         wrong=[-128],
         caught_by=(
-            f"{GOLDEN_C}[sigmoid]",
+            f"{GOLDEN_C}[sigmoid-portable]",
             "test_engine.py::test_a_table_follows_any_layer",
         ),
     ),
@@ -678,8 +719,8 @@ SENSORS = (
     Mutation(
         "C: counts are not clamped",
         ENGINE_C,
-        "sml_clamp(counts[start + i], f->min, f->max) - f->mean;",
-        "counts[start + i] - f->mean;",
+        "sml_clamp(counts[i], f->min, f->max) - f->mean;",
+        "counts[i] - f->mean;",
         "The code is clamped later anyway; but what a broken sensor returns overflows before that.",
         smallest=lambda: c_prepares(model([[1]], scaler=channels(0)), 2**30),
         right=[127],
@@ -723,14 +764,14 @@ MEMORY = (
     Mutation(
         "C: a layer writes over its own input",
         ENGINE_C,
-        "int8_t *target = source == context->memory ? end - layer->outputs : context->memory;",
-        "int8_t *target = context->memory;",
+        "sml_activation *target = (sml_activation *)(memory + layer->place);",
+        "sml_activation *target = (sml_activation *)memory;",
         "It would save memory; but the first output replaces an input that the second one needs.",
         smallest=lambda: c_runs(model([[-1], [1]]), 1),
         right=[-1, 1],
         wrong=[-1, -1],
         caught_by=(
-            f"{GOLDEN_C}[deep]",
+            f"{GOLDEN_C}[deep-portable]",
             "test_engine.py::test_nothing_is_written_outside_of_the_memory_given",
         ),
     ),
@@ -789,6 +830,371 @@ PROOF = (
     ),
 )
 
+PAIRS = (
+    Mutation(
+        "M4: the upper row is found seven bits up",
+        DENSE_M4,
+        "const int32_t a = (int32_t)(h[i] - l[i]) >> 8;",
+        "const int32_t a = (int32_t)(h[i] - l[i]) >> 7;",
+        "A byte has eight bits, of which one is the sign: but 256 * A is not 128 * A.",
+        smallest=lambda: m4_runs(model([[4], [4]], scales=1 / 4), 5),
+        right=[5, 5],
+        wrong=[10, 5],
+        caught_by=(M4_ROWS,),
+    ),
+    Mutation(
+        "M4: the lower row's sum stays in the upper one",
+        DENSE_M4,
+        "const int32_t a = (int32_t)(h[i] - l[i]) >> 8;",
+        "const int32_t a = (int32_t)h[i] >> 8;",
+        "The shift drops the lower byte anyway; but a negative sum below it borrows, a large adds.",
+        smallest=lambda: m4_runs(model([[-1], [-1]], scales=1 / 4), 1),
+        right=[0, 0],
+        wrong=[-1, 0],
+        caught_by=(M4_ROWS,),
+    ),
+    Mutation(
+        "M4: the upper row is shifted without its sign",
+        DENSE_M4,
+        "const int32_t a = (int32_t)(h[i] - l[i]) >> 8;",
+        "const int32_t a = (int32_t)((h[i] - l[i]) >> 8);",
+        "The sums wrap around, so they are unsigned; and what shifts them fills in zeros.",
+        smallest=lambda: m4_runs(model([[4], [4]], scales=1 / 4), -1),
+        right=[-1, -1],
+        wrong=[127, -1],
+        caught_by=(M4_ROWS,),
+    ),
+    Mutation(
+        "M4: the lower row is not unpacked",
+        DENSE_M4,
+        "l[i] = smlad(sxtb16(*w), &x[k], l[i]);",
+        "l[i] = smlad(*w, &x[k], l[i]);",
+        "SXTB16 costs a third of the loop; without it both sums hold both rows.",
+        smallest=lambda: m4_runs(model([[4], [4]], scales=1 / 4), 1),
+        right=[1, 1],
+        wrong=[0, 127],
+        caught_by=(M4_ROWS,),
+    ),
+    Mutation(
+        "M4: the two columns of a word change places",
+        DENSE_M4,
+        "return sum + (uint32_t)(low * x[0]) + (uint32_t)(high * x[1]);",
+        "return sum + (uint32_t)(low * x[1]) + (uint32_t)(high * x[0]);",
+        "As one writes a word, its upper half comes first; in memory it comes last.",
+        smallest=lambda: m4_runs(model([[4, -4], [4, 4]], scales=1 / 4), 3, 1),
+        right=[2, 4],
+        wrong=[-2, 4],
+        caught_by=(M4_ROWS,),
+    ),
+    Mutation(
+        "M4: the high product without what it is added to",
+        DENSE_M4,
+        "const int32_t value = accumulator + (int32_t)(product >> 32);",
+        "const int32_t value = (int32_t)(product >> 32);",
+        "SMMULR instead of SMMLAR: twice the multiplier has lost its 32nd bit, the accumulator.",
+        smallest=lambda: m4_runs(model([[4]], scales=1 / 4), 5),
+        right=[5],
+        wrong=[-5],
+        caught_by=(M4_ROWS,),
+    ),
+    Mutation(
+        "M4: the high product is not rounded",
+        DENSE_M4,
+        "const int64_t product = (int64_t)accumulator * (int32_t)twice_q + (INT64_C(1) << 31);",
+        "const int64_t product = (int64_t)accumulator * (int32_t)twice_q;",
+        "SMMLA instead of SMMLAR: one letter less.",
+        smallest=lambda: m4_runs(model([[1]], scales=1 / 4), 1),
+        right=[1],
+        wrong=[0],
+        caught_by=(M4_ROWS,),
+    ),
+    Mutation(
+        "M4: the lower row has the upper row's shift",
+        DENSE_M4,
+        "y[2 * i + 1] = requantize((int32_t)l[i], w[1], w[2] >> 8, layer->zero_point);",
+        "y[2 * i + 1] = requantize((int32_t)l[i], w[1], w[2], layer->zero_point);",
+        "Both shifts are in one word, and often they are equal.",
+        smallest=lambda: m4_runs(model([[8], [8]], scales=(1 / 4, 1 / 8)), 3),
+        right=[6, 3],
+        wrong=[6, 6],
+        caught_by=(M4_ROWS,),
+    ),
+    Mutation(
+        "M4: codes are not clamped",
+        DENSE_M4,
+        "return (int16_t)sml_clamp(code, INT8_MIN, INT8_MAX);",
+        "return (int16_t)code;",
+        "Activations have 16 bits here, so they fit; but the last ones leave as int8, and wrap.",
+        smallest=lambda: m4_runs(model([[127]], scales=1 / 4), 5),
+        right=[127],
+        wrong=[-97],
+        caught_by=(M4_ROWS,),
+    ),
+    Mutation(
+        "M4: a single row's padding is not read",
+        DENSE_M4,
+        "for (size_t k = 0; k < (layer->inputs + 3U) / 4 * 4; k += 2) {",
+        "for (size_t k = 0; k < (layer->inputs + 1U) / 2 * 2; k += 2) {",
+        "Pairs of rows are padded to two columns, a single row to four; then comes its scale.",
+        smallest=lambda: m4_runs(model([[4]], scales=1 / 4), 5),
+        right=[5],
+        wrong=[20],
+        caught_by=(M4_ROWS,),
+    ),
+)
+
+FOURS = (
+    Mutation(
+        "M0+: half of the offset is taken off",
+        DENSE_M0PLUS,
+        "const uint32_t b = t - (u << 16) - a - (sum << 15);",
+        "const uint32_t b = t - (u << 16) - a - (sum << 14);",
+        "128 in the upper byte of a halfword is bit 15, if one starts to count at 0.",
+        smallest=lambda: m0plus_runs(model([[4]] * 4, scales=1 / 4), 5),
+        right=[5, 5, 5, 5],
+        wrong=[5, 127, 5, 5],
+        caught_by=(M0PLUS_ROWS,),
+    ),
+    Mutation(
+        "M0+: the first row's sum stays in the second one",
+        DENSE_M0PLUS,
+        "const uint32_t b = t - (u << 16) - a - (sum << 15);",
+        "const uint32_t b = t - (u << 16) - (sum << 15);",
+        "The shift that follows drops it? Only its lowest byte.",
+        smallest=lambda: m0plus_runs(model([[-1]] * 4, scales=1 / 4), 1),
+        right=[0, 0, 0, 0],
+        wrong=[0, -1, 0, 0],
+        caught_by=(M0PLUS_ROWS,),
+    ),
+    Mutation(
+        "M0+: the upper half of a word without its sign",
+        DENSE_M0PLUS,
+        "u += (uint32_t)((int32_t)*w >> 16) * x[k];",
+        "u += (*w >> 16) * x[k];",
+        "LSRS instead of ASRS, to get at a halfword: a negative one becomes 65536 too large.",
+        smallest=lambda: m0plus_runs(model([[4], [4], [4], [-4]], scales=1 / 4), 1),
+        right=[1, 1, 1, -1],
+        wrong=[1, 1, 1, 127],
+        caught_by=(M0PLUS_ROWS,),
+    ),
+    Mutation(
+        "M0+: the third row is found in the wrong byte",
+        DENSE_M0PLUS,
+        "c += (uint32_t)(weight(*w, 2) * x[k]);",
+        "c += (uint32_t)(weight(*w, 1) * x[k]);",
+        "A, B, C: the second byte is B's, and the sum is B's with 128 too much.",
+        smallest=lambda: m0plus_runs(model([[4], [4], [8], [4]], scales=1 / 4), 5),
+        right=[5, 5, 10, 5],
+        wrong=[5, 5, -128, 22],
+        caught_by=(M0PLUS_ROWS,),
+    ),
+    Mutation(
+        "M0+: the last row is shifted without its sign",
+        DENSE_M0PLUS,
+        "y[3] = requantize((int32_t)(u - c) >> 8, w + 6, layer->zero_point);",
+        "y[3] = requantize((int32_t)((u - c) >> 8), w + 6, layer->zero_point);",
+        "As on a Cortex-M4: of unsigned numbers the shift fills in zeros.",
+        smallest=lambda: m0plus_runs(model([[4]] * 4, scales=1 / 4), -1),
+        right=[-1, -1, -1, -1],
+        wrong=[-1, -1, -1, 127],
+        caught_by=(M0PLUS_ROWS,),
+    ),
+    Mutation(
+        "M0+: the word beside an odd last column is not skipped",
+        DENSE_M0PLUS,
+        "w += layer->inputs & 1;",
+        "w += layer->inputs & 0;",
+        "There is no column, so why a word? The assembly takes two columns at a time.",
+        smallest=lambda: m0plus_runs(model([[4]] * 4, scales=1 / 4), 5),
+        right=[5, 5, 5, 5],
+        wrong=[0, 10, 10, 10],
+        caught_by=(M0PLUS_ROWS,),
+    ),
+    Mutation(
+        "M0+: codes are clamped to int8",
+        DENSE_M0PLUS,
+        "return (uint8_t)sml_clamp(code, 0, UINT8_MAX);",
+        "return (uint8_t)sml_clamp(code, INT8_MIN, INT8_MAX);",
+        "As everywhere else; but here an activation is its code plus 128, 0 to 255.",
+        smallest=lambda: m0plus_runs(model([[4]], scales=1 / 4), 5),
+        right=[5],
+        wrong=[-1],
+        caught_by=(M0PLUS_ROWS,),
+    ),
+    Mutation(
+        "M0+: a single row's weights without a sign",
+        DENSE_M0PLUS,
+        "accumulator += (uint32_t)(weight(w[k / 4], k % 4) * x[k]);",
+        "accumulator += (w[k / 4] >> 8 * (k % 4) & 0xFF) * x[k];",
+        "A shift and a mask get at a byte; the sign that SXTB extends is lost.",
+        smallest=lambda: m0plus_runs(model([[-4]], scales=1 / 4), 1),
+        right=[-1],
+        wrong=[127],
+        caught_by=(M0PLUS_ROWS,),
+    ),
+)
+
+PACKING = (
+    Mutation(
+        "the two rows of a pair change places",
+        LAYOUTS,
+        "halves = (256 * weights[a] + weights[b])[:, :columns]",
+        "halves = (256 * weights[b] + weights[a])[:, :columns]",
+        "One comes first, so it goes into the lower byte? The biases say that it is the upper one.",
+        smallest=lambda: m4_runs(model([[4], [8]], scales=1 / 4), 1),
+        right=[1, 2],
+        wrong=[2, 1],
+        caught_by=(M4_ROWS,),
+    ),
+    Mutation(
+        "a Cortex-M4's multipliers are not doubled",
+        LAYOUTS,
+        "multipliers = 2 * rows.multiplier",
+        "multipliers = rows.multiplier",
+        "2^31 stands for 1, as everywhere else; SMMLAR takes the upper 32 bits, not 33.",
+        smallest=lambda: m4_runs(model([[4]], scales=1 / 4), 8),
+        right=[8],
+        wrong=[20],
+        caught_by=(M4_ROWS,),
+    ),
+    Mutation(
+        "row B is offset by 127",
+        LAYOUTS,
+        "packed = ((256 * d + c) << 16) + 256 * (b + 128) + a",
+        "packed = ((256 * d + c) << 16) + 256 * (b + 127) + a",
+        "Weights end at -127, so 127 would do: no borrow crosses. But the kernel takes off 128.",
+        smallest=lambda: m0plus_runs(model([[4]] * 4, scales=1 / 4), 5),
+        right=[5, 5, 5, 5],
+        wrong=[5, -28, 5, 5],
+        caught_by=(M0PLUS_ROWS,),
+    ),
+    Mutation(
+        "biases for codes without their offset",
+        LAYOUTS,
+        "return cls(weights, bias - offset * weights.sum(axis=1), multiplier, shift, reach)",
+        "return cls(weights, bias, multiplier, shift, reach)",
+        "The input's zero point is folded in already; a Cortex-M0+ adds 128 to every code besides.",
+        smallest=lambda: m0plus_runs(model([[1]], scales=1 / 4), 0),
+        right=[0],
+        wrong=[32],
+        caught_by=(M0PLUS_ROWS,),
+    ),
+    Mutation(
+        "sums reach as far as 127 takes them",
+        LAYOUTS,
+        "reach = np.abs(bias) + 128 * np.abs(weights).sum(axis=1)",
+        "reach = np.abs(bias) + 127 * np.abs(weights).sum(axis=1)",
+        "The greatest code is 127; but the least one is -128, and there the sum leaves 24 bits.",
+        smallest=lambda: kernel_of(model([[127]], scales=2.0**-20, bias=2**23 - 128 * 127)),
+        right="sml_dense_portable",
+        wrong="sml_dense_cortex_m4_small",
+        caught_by=(TIGHT, f"{REASONS}[a sum of 2^23: positive-cortex-m4]"),
+    ),
+    Mutation(
+        "packed sums of 25 bits",
+        LAYOUTS,
+        "PACKED_REACH = 2**23",
+        "PACKED_REACH = 2**24",
+        "Above the lower byte there are 24 bits: one of them is the sign.",
+        smallest=lambda: kernel_of(model([[127]], scales=2.0**-20, bias=2**23 - 128 * 127)),
+        right="sml_dense_portable",
+        wrong="sml_dense_cortex_m4_small",
+        caught_by=(TIGHT, f"{REASONS}[a sum of 2^23: negative-cortex-m0plus]"),
+    ),
+    Mutation(
+        "a weight of -128 is packed",
+        LAYOUTS,
+        "(self.weights > -128).all()",
+        "(self.weights >= -128).all()",
+        "It is an int8; but 256 * -128 leaves no room below it, and the halfword wraps around.",
+        smallest=lambda: c_runs(model([[-128], [-4]], scales=1 / 4), 1, layout=CORTEX_M4),
+        right=[-32, -1],
+        wrong=[32, -1],
+        caught_by=(f"{REASONS}[a weight of -128: one-cortex-m4]",),
+    ),
+    Mutation(
+        "a factor of 1/2 is packed",
+        LAYOUTS,
+        "(self.shift > 0).all()",
+        "(self.shift >= 0).all()",
+        "A shift by 0 is a shift; the assembly finds what falls out of it in the carry.",
+        smallest=lambda: kernel_of(model([[1]], scales=1 / 2)),
+        right="sml_dense_portable",
+        wrong="sml_dense_cortex_m4_small",
+        caught_by=(f"{REASONS}[a factor of 1/2: exactly-cortex-m4]",),
+    ),
+    Mutation(
+        "codes of 16 bits before their zero point",
+        LAYOUTS,
+        "CODE_REACH = 2**15 - 256",
+        "CODE_REACH = 2**15",
+        "SSAT16 clamps 16 bits to 8; but the zero point is added before it, and may be 127.",
+        smallest=lambda: kernel_of(model([[127, 127, 3]], scales=0.498, bias=2**15)),
+        right="sml_dense_portable",
+        wrong="sml_dense_cortex_m4_small",
+        caught_by=(f"{REASONS}[a code of 16 bits: exactly-cortex-m4]",),
+    ),
+    Mutation(
+        "a row of zeros is a quarter of its constant",
+        LAYOUTS,
+        "bias[zero] = 4 * np.clip(bias[zero], -256, 256)",
+        "bias[zero] = np.clip(bias[zero], -256, 256)",
+        "A factor of 1 is 2^30 / 2^31 * 2^1; but packed kernels shift to the right only.",
+        smallest=lambda: m4_runs(model([[0]], bias=8), 0),
+        right=[8],
+        wrong=[2],
+        caught_by=(f"{ZERO_ROWS}[0-cortex-m4]",),
+    ),
+    Mutation(
+        "a factor of nothing is a quarter",
+        LAYOUTS,
+        "multiplier[tiny], shift[tiny] = 2**30, 31",
+        "multiplier[tiny], shift[tiny] = 2**30, 1",
+        "A packed kernel has no multiplier of 0; the least one needs the largest shift beside it.",
+        smallest=lambda: m4_runs(model([[4]], scales=1e-30), 5),
+        right=[0],
+        wrong=[5],
+        caught_by=("test_layouts.py::test_factors_too_small_for_any_code_are_packed",),
+    ),
+    Mutation(
+        "a clamp behind the table",
+        LAYOUTS,
+        "return codes.astype(np.int8) if layer.table is None else layer.table[codes + 128]",
+        "return (codes if layer.table is None else np.clip(layer.table, *codes[[0, -1]])).astype("
+        "np.int8)",
+        "A clamp and a table make one table; but the clamp is one of what goes in.",
+        smallest=lambda: m4_runs(clamped_sigmoid(), 20),
+        right=[126],
+        wrong=[24],
+        caught_by=(f"{CLAMPED_TABLE}[relu6-logistic-cortex-m4]",),
+    ),
+    Mutation(
+        "activations of 16 bits in as much memory as bytes",
+        LAYOUTS,
+        "return [-(-n // 4) * self.bytes for n in sizes]",
+        "return [-(-n // 4) for n in sizes]",
+        "A model's sizes count activations; a Cortex-M4 keeps each in two bytes.",
+        smallest=lambda: refused_or(lambda: m4_runs(model([[4]], scales=1 / 4), 5)),
+        right=[5],
+        wrong="refused",
+        caught_by=("test_layouts.py::test_memory_of_some_shapes",),
+    ),
+    Mutation(
+        "an output behind its input",
+        LAYOUTS,
+        "return [0 if i % 2 else total - words for i, words in enumerate(outputs)]",
+        "return [0 if i % 2 else self._words(sizes)[i] for i, words in enumerate(outputs)]",
+        "There it has room; but the next layer's output, from the start, may reach into it.",
+        smallest=lambda: PORTABLE.places((4, 4, 8)),
+        right=[2, 0],
+        wrong=[1, 0],
+        caught_by=(
+            "test_layouts.py::test_memory_of_some_shapes",
+            "test_layouts.py::test_a_layers_input_and_output_do_not_overlap[portable]",
+        ),
+    ),
+)
+
 MUTATIONS = (
     *ROUNDING,
     *FACTORS,
@@ -799,6 +1205,9 @@ MUTATIONS = (
     *SENSORS,
     *MEMORY,
     *PROOF,
+    *PAIRS,
+    *FOURS,
+    *PACKING,
 )
 
 

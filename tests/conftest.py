@@ -37,6 +37,8 @@ HOW_TO_ADD = {
     "gcc": "make toolchain",
     "clang": "make toolchain",
     "g++": "make toolchain",
+    "clang++": "make toolchain",
+    "cmake": "make toolchain",
     "arm-none-eabi-gcc": "make toolchain",
     "qemu-system-arm": "make toolchain",
     "node": "make toolchain",

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from broken_on_purpose import EXPORT, MUTATIONS, TENTH, Mutation, model
+from broken_on_purpose import C_LAYERS, DENSE_M0PLUS, DENSE_M4, MUTATIONS, TENTH, Mutation, model
 from conftest import ROOT, require
 from test_quantize import exact_multiplier
 
@@ -33,11 +33,19 @@ from scratchml.affine import Quantization
 
 UNSIGNED_CHAR = "-funsigned-char"
 
+#: The engine's extensions: what compiles each, and its layout.
+EXTENSIONS = {
+    "_engine": ("engine_builder", 0),
+    "_engine_cortex_m4": ("m4_builder", 1),
+    "_engine_cortex_m0plus": ("m0plus_builder", 2),
+}
+
 #: Writes what cffi wraps around the engine.
 EMIT = """
 import runpy
+import sys
 build = runpy.run_path("src/scratchml/_engine_build.py")
-build["engine_builder"].emit_c_code("engine.c")
+build[sys.argv[1]].emit_c_code(sys.argv[2])
 """
 
 each_mutation = pytest.mark.parametrize("mutation", MUTATIONS, ids=[m.name for m in MUTATIONS])
@@ -62,7 +70,7 @@ def test_a_mutation_changes_one_line_that_is_still_there(mutation: Mutation) -> 
 
 @each_mutation
 def test_the_unbroken_code_is_right_for_the_smallest_input(mutation: Mutation) -> None:
-    if mutation.file == EXPORT:
+    if mutation.file == C_LAYERS:
         require("gcc")
     assert mutation.smallest() == mutation.right != mutation.wrong
 
@@ -107,18 +115,27 @@ def compile_c(*arguments: str | Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def compile_engine(tree: Path) -> None:
-    """The extension ``scratchml._engine`` of a copy: the C files in it, and cffi's wrapping."""
+def compile_engine(tree: Path, extension: str) -> None:
+    """An extension of a copy: the C files in it, and cffi's wrapping."""
+    builder, layout = EXTENSIONS[extension]
     folders = [tree / "csrc/engine", tree / "csrc/host", sysconfig.get_paths()["include"]]
-    headers = [f"-I{folder}" for folder in folders]
-    wrapping = tree / "engine.o"
+    flags = [f"-DSML_LAYOUT={layout}", *(f"-I{folder}" for folder in folders)]
+    wrapping = tree / f"{extension}.o"
     if not wrapping.exists():  # it knows declarations only, so it comes along into every copy
-        emit = [sys.executable, "-c", EMIT]
+        emit = [sys.executable, "-c", EMIT, builder, f"{extension}.c"]
         subprocess.run(emit, cwd=tree, check=True, capture_output=True)
-        compile_c(*headers, "-c", tree / "engine.c", "-o", wrapping)
+        compile_c(*flags, "-c", wrapping.with_suffix(".c"), "-o", wrapping)
     sources = [*sorted((tree / "csrc/engine").glob("*.c")), tree / "csrc/host/rows.c"]
-    target = tree / "src/scratchml" / Path(_engine.__file__).name
-    compile_c(*headers, "-shared", wrapping, *sources, "-o", target)
+    suffix = Path(_engine.__file__).name.removeprefix("_engine")
+    compile_c(
+        *flags, "-shared", wrapping, *sources, "-o", tree / f"src/scratchml/{extension}{suffix}"
+    )
+
+
+def extension_of(mutation: Mutation) -> str:
+    """The one whose tests must notice it: what is common to all is seen in the portable one."""
+    packed = {DENSE_M4: "_engine_cortex_m4", DENSE_M0PLUS: "_engine_cortex_m0plus"}
+    return packed.get(mutation.file, "_engine")
 
 
 def examine(tree: Path, name: str, tests: tuple[str, ...]) -> dict[str, Any]:
@@ -151,7 +168,8 @@ def control(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
     shutil.copy(ROOT / "pyproject.toml", tree)
     for extension in Path(_engine.__file__).parent.glob("_engine*.so"):
         shutil.copy(extension, tree / "src/scratchml")
-    compile_engine(tree)
+    for extension in EXTENSIONS:
+        compile_engine(tree, extension)
     tests = sorted({test for mutation in MUTATIONS for test in mutation.caught_by})
     return tree, examine(tree, "", tuple(tests))
 
@@ -171,7 +189,7 @@ def reports(
         file = tree / mutation.file
         file.write_text(file.read_text("utf-8").replace(mutation.before, mutation.after), "utf-8")
         if mutation.is_c:
-            compile_engine(tree)
+            compile_engine(tree, extension_of(mutation))
         report = examine(tree, mutation.name, mutation.caught_by)
         shutil.rmtree(tree)
         return report

@@ -46,6 +46,7 @@ COMMANDS = [
     "info",
     "digest",
     "trace",
+    "cost",
 ]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT, random_model, require
+from test_parity import extreme_weights
 
 import scratchml as sml
 from scratchml.affine import PROBABILITY, Quantization
@@ -39,7 +40,10 @@ each_cpu = pytest.mark.parametrize("cpu", CPUS)
 
 @pytest.fixture(scope="module")
 def models(model: sml.QuantizedMLP) -> dict[str, sml.QuantizedMLP]:
-    """The snow model with its features and sigmoid, one with neither, a deep and a wide one."""
+    """The snow model with its features and sigmoid, one with neither, a deep and a wide one.
+
+    Packed kernels take all layers but the first one of ``mixed_model``, whose weights are extreme.
+    """
     plain = random_model([5, 7, 3], 1)
     return {
         "snow_model": model,
@@ -49,6 +53,7 @@ def models(model: sml.QuantizedMLP) -> dict[str, sml.QuantizedMLP]:
         "classes_model": random_model([8, 16, 10], 4, activations="relu6", output="softmax"),
         "many_classes_model": random_model([3, 511], 5, output="softmax"),
         "tables_model": with_tables(random_model([6, 9, 7, 3], 6, activations="sigmoid")),
+        "mixed_model": extreme_weights(),
     }
 
 
@@ -60,6 +65,7 @@ NAMES = (
     "classes_model",
     "many_classes_model",
     "tables_model",
+    "mixed_model",
 )
 
 
@@ -136,14 +142,17 @@ def test_every_packed_word_stands_in_the_file(
     """What the words mean is test_layouts.py's business."""
     source, _ = sml.export_c(models[name], tmp_path, name="snow")
     text = section(source.read_text("utf-8"), layout)
-    packed = [layout.lay_out(layer) for layer in models[name].layers]
-    assert re.findall(r"\.run = (\w+),", text) == [data.kernel for data in packed]
-    assert all(data.channels is None for data in packed)
-    assert text.count(".channels = NULL,") == len(packed)
-    assert "int8_t layer1_weights" not in text
-    for number, data in enumerate(packed, start=1):
-        assert f"SML_WEIGHTS static const uint32_t layer{number}_weights" in text
-        assert numbers(text, f"layer{number}_weights") == data.weights.tolist()
+    laid_out = [layout.lay_out(layer) for layer in models[name].layers]
+    is_packed = [data.channels is None for data in laid_out]
+    assert is_packed == [name != "mixed_model"] + [True] * (len(laid_out) - 1)
+    assert re.findall(r"\.run = (\w+),", text) == [data.kernel for data in laid_out]
+    assert text.count(".channels = NULL,") == sum(is_packed)
+    for number, data in enumerate(laid_out, start=1):
+        kind = "uint32_t" if data.channels is None else "int8_t"
+        assert f"SML_WEIGHTS static const {kind} layer{number}_weights" in text
+        assert numbers(text, f"layer{number}_weights") == data.weights.ravel().tolist()
+        if data.channels is not None:
+            assert numbers(text, f"layer{number}_channels") == data.channels.ravel().tolist()
         if data.table is not None:
             assert numbers(text, f"layer{number}_table") == data.table.tolist()
 
@@ -244,9 +253,11 @@ def test_the_digest_passes_under_sanitizers(
 def test_every_remainder_passes_under_sanitizers(
     inputs: int, layout: Layout, sanitizers: Sanitizers, tmp_path: Path
 ) -> None:
-    """Of columns by 2 and 4, of rows by 6, 4 and 2: nothing is read beyond what was written."""
+    """Of columns by 2 and 4, of rows by 6, 4 and 2."""
     sizes = [inputs, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, inputs]
-    source, _ = sml.export_c(random_model(sizes, inputs), tmp_path, name="shapes")
+    model = random_model(sizes, inputs, activations="linear")
+    assert len(np.unique(model.run(golden_inputs(model)), axis=0)) > 15
+    source, _ = sml.export_c(model, tmp_path, name="shapes")
     lines = sanitizers.run(SELF_TEST, source, "gcc", "-O0", chosen(layout))
     assert lines == ["self-test 32/32"]
 

@@ -19,6 +19,9 @@ from test_parity import judge
 
 import scratchml as sml
 from scratchml import tflite
+from scratchml.layouts import LAYOUTS, Layout
+
+each_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=[layout.name for layout in LAYOUTS])
 
 FOLDER = Path(__file__).parent / "golden" / "vectors"
 NAMES = """
@@ -68,8 +71,9 @@ def test_numpy_gives_the_golden_outputs(golden: Golden) -> None:
     assert (golden.model.run(golden.inputs) == golden.outputs).all()
 
 
-def test_the_c_engine_gives_the_golden_outputs(golden: Golden) -> None:
-    with sml.Engine(golden.model) as engine:
+@each_layout
+def test_the_c_engine_gives_the_golden_outputs(golden: Golden, layout: Layout) -> None:
+    with sml.Engine(golden.model, layout) as engine:
         assert (engine.run(golden.inputs) == golden.outputs).all()
 
 
@@ -87,12 +91,13 @@ def test_a_file_written_again_is_the_same_model(golden: Golden) -> None:
     assert again.metadata == golden.model.metadata
 
 
-def test_the_snow_models_counts_give_the_golden_codes_and_outputs() -> None:
+@each_layout
+def test_the_snow_models_counts_give_the_golden_codes_and_outputs(layout: Layout) -> None:
     snow = load("snow")
     assert snow.counts is not None and snow.model.scaler is not None
     assert snow.counts.min() == -(2**31) and snow.counts.max() == 2**31 - 1
     assert (snow.model.prepare_input(snow.counts) == snow.inputs).all()
-    with sml.Engine(snow.model) as engine:
+    with sml.Engine(snow.model, layout) as engine:
         assert (engine.prepare_input(snow.counts) == snow.inputs).all()
         assert (engine.run_counts(snow.counts) == snow.outputs).all()
 

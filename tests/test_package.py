@@ -59,9 +59,9 @@ def test_wheel_holds_data_and_c_sources(packages: Path) -> None:
     for module in (ROOT / "src" / "scratchml").rglob("*.py"):
         assert module.relative_to(ROOT / "src").as_posix() in names
     for folder in C_FOLDERS:
-        files = [path for path in (ROOT / "csrc" / folder).iterdir() if path.is_file()]
+        files = [path for path in (ROOT / "csrc" / folder).rglob("*") if path.is_file()]
         assert files
-        assert {f"scratchml/csrc/{folder}/{path.name}" for path in files} <= names
+        assert {f"scratchml/{path.relative_to(ROOT).as_posix()}" for path in files} <= names
     packed = [layout.name.replace("-", "_") for layout in LAYOUTS if layout != PORTABLE]
     for extension in ("_engine", "_engine_trace", *(f"_engine_{name}" for name in packed)):
         assert any(name.startswith(f"scratchml/{extension}.") for name in names)

@@ -27,6 +27,7 @@ import scratchml as sml
 from scratchml import oracle, tflite
 from scratchml.affine import Quantization
 from scratchml.layers import QuantizedDense
+from scratchml.layouts import LAYOUTS, Layout
 from scratchml.quantized import QuantizedMLP
 from scratchml.verify import (
     C_ENGINE,
@@ -325,9 +326,10 @@ def test_tflite_micro_gives_the_same_bytes(case: Case, judged: dict[str, Int8]) 
 
 
 @each_case
-def test_the_c_engine_gives_the_same_bytes(case: Case) -> None:
+@pytest.mark.parametrize("layout", LAYOUTS, ids=[layout.name for layout in LAYOUTS])
+def test_the_c_engine_gives_the_same_bytes(case: Case, layout: Layout) -> None:
     rows = case.inputs()
-    with sml.Engine(case.model) as engine:
+    with sml.Engine(case.model, layout) as engine:
         result = compare(C_ENGINE, case.name, rows, case.model.run(rows), engine.run(rows))
     assert result.differing == 0, result.first
 
@@ -357,8 +359,9 @@ def test_a_hundred_models_of_any_kind() -> None:
         zip(models, rows, judge(list(zip(models, rows, strict=True))), strict=True), start=1000
     ):
         assert (model.run(x) == expected).all(), seed
-        with sml.Engine(model) as engine:
-            assert (engine.run(x) == expected).all(), seed
+        for layout in LAYOUTS:
+            with sml.Engine(model, layout) as engine:
+                assert (engine.run(x) == expected).all(), (seed, layout.name)
 
 
 # --- the sigmoid's table -----------------------------------------------------------------------

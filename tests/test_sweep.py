@@ -32,6 +32,7 @@ from scratchml import tflite
 from scratchml.affine import Quantization
 from scratchml.digest import digest
 from scratchml.layers import ACTIVATIONS, Elementwise, QuantizedDense, Softmax
+from scratchml.layouts import LAYOUTS
 from scratchml.quantized import QuantizedMLP
 
 Int8 = npt.NDArray[np.int8]
@@ -325,9 +326,44 @@ def test_tflite_micro_gives_the_same_bytes(
 
 @each_spec
 def test_the_c_engine_gives_the_same_bytes(name: str, built: dict[str, Built]) -> None:
+    """In every layout; a weight of -128 leaves a layer to the portable kernel."""
     one = built[name]
-    with sml.Engine(one.model) as engine:
-        assert (engine.run(one.rows) == one.outputs).all()
+    for layout in LAYOUTS:
+        with sml.Engine(one.model, layout) as engine:
+            assert (engine.run(one.rows) == one.outputs).all(), layout.name
+
+
+def without_minus_128(model: QuantizedMLP) -> QuantizedMLP:
+    """The same model, but that its weights lie where packed kernels take them."""
+    layers = [
+        replace(layer, weights=np.maximum(layer.weights, np.int8(-127))) for layer in model.layers
+    ]
+    return replace(model, layers=tuple(layers))
+
+
+@each_spec
+def test_the_packed_kernels_give_the_same_bytes(name: str, built: dict[str, Built]) -> None:
+    one = built[name]
+    model, rows = without_minus_128(one.model), one.rows[:40]
+    expected = model.run(rows)
+    for layout in LAYOUTS:
+        with sml.Engine(model, layout) as engine:
+            assert (engine.run(rows) == expected).all(), layout.name
+
+
+def test_the_sweep_takes_every_kernel(built: dict[str, Built]) -> None:
+    for layout in LAYOUTS:
+        if not layout.pack:
+            continue
+        models = [one.model for one in built.values()]
+        kernels = [layout.lay_out(layer).kernel for model in models for layer in model.layers]
+        packed = f"sml_dense_{layout.name.replace('-', '_')}"
+        found = Counter(kernels)
+        assert found.keys() == {"sml_dense_portable", packed, f"{packed}_small"}
+        assert min(found.values()) >= 50
+        models = [without_minus_128(model) for model in models]
+        kernels = [layout.lay_out(layer).kernel for model in models for layer in model.layers]
+        assert Counter(kernels)["sml_dense_portable"] < 0.05 * len(kernels)
 
 
 @each_spec
@@ -427,6 +463,14 @@ def assert_equal_digests(model: QuantizedMLP, rows: int, seed: int) -> None:
 
 def test_numpy_and_c_agree_on_200_000_rows_of_the_snow_model() -> None:
     assert_equal_digests(load("snow").model, 200_000, 1)
+
+
+def test_all_layouts_agree_on_two_million_rows_of_the_snow_model() -> None:
+    digests = []
+    for layout in LAYOUTS:
+        with sml.Engine(load("snow").model, layout) as engine:
+            digests.append(engine.digest(2_000_000, 3))
+    assert len(set(digests)) == 1
 
 
 @pytest.mark.sweep

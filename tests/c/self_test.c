@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * self_test.c: run the golden vectors of an exported model and print "self-test 32/32". What a board
- * does at start-up, here for the host under sanitizers. MODEL and MODEL_UPPER come from -D. */
+ * self_test.c: run the golden vectors of an exported model and print "self-test 32/32". What a
+ * board does at start-up, here for the host under sanitizers. MODEL and MODEL_UPPER come from -D.
+ */
 #include <stdio.h>
 
 #define PASTE_(a, b) a##b
