@@ -7,6 +7,7 @@ meter, compiler and options, as the table says. Run with: python benchmarks/engi
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def random_model(sizes: list[int]) -> sml.QuantizedMLP:
 
 def products(sizes: list[int]) -> int:
     """Multiply-adds of one inference."""
-    return sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+    return sum(a * b for a, b in pairwise(sizes))
 
 
 def table(cpu: Cpu, measured: dict[str, list[Cost]]) -> Table:

@@ -30,7 +30,7 @@ VARIANTS = {"empty": [], "codes": ["-DMETER_CODES"], "counts": ["-DMETER_COUNTS"
 class Build:
     """How the firmware is compiled: the CPU, GCC's -O level, the weights' layout and the engine.
 
-    ``layout`` is the value of the macro SML_LAYOUT; by default the CPU's own. ``engine`` are sources
+    ``layout`` is the value of the macro SML_LAYOUT; by default the CPU's own. ``engine``: sources
     that stand in for the engine's, for a comparison.
     """
 
