@@ -203,7 +203,7 @@ def reports(
         yield {m.name: threads.submit(break_and_examine, m) for m in MUTATIONS if m.name in wanted}
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_the_control_passes(control: tuple[Path, dict[str, Any]]) -> None:
     """Also with a ``char`` that has no sign."""
     _, report = control
@@ -214,7 +214,7 @@ def test_the_control_passes(control: tuple[Path, dict[str, Any]]) -> None:
             assert of_test(test, report["passed"]), f"{test} was not run"
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @each_mutation
 def test_a_mistake_is_noticed(
     mutation: Mutation, reports: dict[str, Future[dict[str, Any]]]
