@@ -43,6 +43,7 @@ benchmark: $(VENV)/.test ## measure the figures in the README
 	$(BIN)/python benchmarks/protocols.py
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/engine_cycles.py
+	$(BIN)/python benchmarks/host_speed.py
 
 clean: ## delete the virtual environment and everything built
 	rm -rf $(VENV) build dist src/*.egg-info src/scratchml/_engine.*

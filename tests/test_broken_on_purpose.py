@@ -125,7 +125,9 @@ def compile_engine(tree: Path, extension: str) -> None:
         emit = [sys.executable, "-c", EMIT, builder, f"{extension}.c"]
         subprocess.run(emit, cwd=tree, check=True, capture_output=True)
         compile_c(*flags, "-c", wrapping.with_suffix(".c"), "-o", wrapping)
-    sources = [*sorted((tree / "csrc/engine").glob("*.c")), tree / "csrc/host/rows.c"]
+    hosts = ("rows", "batch") if layout == 0 else ("rows",)
+    sources = sorted((tree / "csrc/engine").glob("*.c"))
+    sources += [tree / f"csrc/host/{host}.c" for host in hosts]
     suffix = Path(_engine.__file__).name.removeprefix("_engine")
     compile_c(
         *flags, "-shared", wrapping, *sources, "-o", tree / f"src/scratchml/{extension}{suffix}"

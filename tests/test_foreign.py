@@ -83,6 +83,7 @@ def test_the_c_engine_gives_the_same(path: Path) -> None:
     file = tflite.read(path.read_bytes())
     codes = codes_of(rows(path, "inputs"), file)
     with sml.Engine(file.model) as engine:
+        assert (engine.run(codes, row_by_row=True) == file.model.run(codes)).all()
         assert (engine.run(codes) == file.model.run(codes)).all()
 
 
@@ -100,7 +101,8 @@ def test_verify_proves_it_on_the_file_itself(name: str) -> None:
     data = (FOLDER / f"{name}.tflite").read_bytes()
     model = tflite.from_bytes(data)
     found = sml.verify(model, random_rows=500, file=data)
-    assert [c.implementation for c in found] == ["C engine", "exported C", "TFLite Micro"]
+    who = ["C engine", "C engine, batches", "exported C", "TFLite Micro"]
+    assert [c.implementation for c in found] == who
     assert not any(c.differing for c in found)
     codes = np.zeros((1, model.inputs), np.int8)
     assert (oracle.run(model, codes, data) == oracle.run(model, codes)).all()

@@ -74,6 +74,7 @@ def test_numpy_gives_the_golden_outputs(golden: Golden) -> None:
 @each_layout
 def test_the_c_engine_gives_the_golden_outputs(golden: Golden, layout: Layout) -> None:
     with sml.Engine(golden.model, layout) as engine:
+        assert (engine.run(golden.inputs, row_by_row=True) == golden.outputs).all()
         assert (engine.run(golden.inputs) == golden.outputs).all()
 
 
@@ -99,6 +100,7 @@ def test_the_snow_models_counts_give_the_golden_codes_and_outputs(layout: Layout
     assert (snow.model.prepare_input(snow.counts) == snow.inputs).all()
     with sml.Engine(snow.model, layout) as engine:
         assert (engine.prepare_input(snow.counts) == snow.inputs).all()
+        assert (engine.run_counts(snow.counts, row_by_row=True) == snow.outputs).all()
         assert (engine.run_counts(snow.counts) == snow.outputs).all()
 
 

@@ -179,7 +179,7 @@ def test_any_chain_of_operators_is_one_clamp_and_one_table(
     assert layer.run(CODES).ravel().tolist() == expected
     model = QuantizedMLP((layer,))
     with sml.Engine(model) as engine:
-        assert engine.run(CODES).ravel().tolist() == expected
+        assert engine.run(CODES, row_by_row=True).ravel().tolist() == expected
 
 
 @pytest.mark.parametrize("scale", [1e-8, 0.005, 0.1, 3.0, 1e4])
@@ -285,7 +285,7 @@ def test_the_softmax_equals_tflite_micros_at_every_scale() -> None:
     for (model, rows), expected in zip(cases, judge(cases), strict=True):
         assert (model.run(rows) == expected).all(), model.softmax
         with sml.Engine(model) as engine:
-            assert (engine.run(rows) == expected).all(), model.softmax
+            assert (engine.run(rows, row_by_row=True) == expected).all(), model.softmax
         varied += len(np.unique(expected)) > 60
     assert varied > 40
 
@@ -300,7 +300,8 @@ def test_the_softmax_of_many_classes_equals_tflite_micros() -> None:
     for (model, rows), expected in zip(cases, judge(cases), strict=True):
         assert (model.run(rows) == expected).all(), (model.softmax, model.outputs)
         with sml.Engine(model) as engine:
-            assert (engine.run(rows) == expected).all(), (model.softmax, model.outputs)
+            result = engine.run(rows, row_by_row=True)
+            assert (result == expected).all(), (model.softmax, model.outputs)
 
 
 @given(scale=positive_scales(2.0**-20, 2.0**10), beta=positive_scales(2.0**-5, 2.0**5))

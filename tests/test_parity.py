@@ -30,6 +30,7 @@ from scratchml.layers import QuantizedDense
 from scratchml.layouts import LAYOUTS, Layout
 from scratchml.quantized import QuantizedMLP
 from scratchml.verify import (
+    C_BATCHES,
     C_ENGINE,
     EXPORTED_C,
     TFLITE_MICRO,
@@ -330,7 +331,8 @@ def test_tflite_micro_gives_the_same_bytes(case: Case, judged: dict[str, Int8]) 
 def test_the_c_engine_gives_the_same_bytes(case: Case, layout: Layout) -> None:
     rows = case.inputs()
     with sml.Engine(case.model, layout) as engine:
-        result = compare(C_ENGINE, case.name, rows, case.model.run(rows), engine.run(rows))
+        got = engine.run(rows, row_by_row=True)
+        result = compare(C_ENGINE, case.name, rows, case.model.run(rows), got)
     assert result.differing == 0, result.first
 
 
@@ -361,6 +363,7 @@ def test_a_hundred_models_of_any_kind() -> None:
         assert (model.run(x) == expected).all(), seed
         for layout in LAYOUTS:
             with sml.Engine(model, layout) as engine:
+                assert (engine.run(x, row_by_row=True) == expected).all(), (seed, layout.name)
                 assert (engine.run(x) == expected).all(), (seed, layout.name)
 
 
@@ -430,6 +433,7 @@ def test_verify_compares_everything_with_everything(model: QuantizedMLP, data: s
         (who, name): rows
         for who, sets in [
             (C_ENGINE, codes | sensors),
+            (C_BATCHES, codes | sensors),
             (EXPORTED_C, codes | sensors),
             (TFLITE_MICRO, codes),
         ]
@@ -443,7 +447,8 @@ def test_verify_compares_everything_with_everything(model: QuantizedMLP, data: s
 def test_verify_without_counts_and_without_the_oracle(small: QuantizedMLP) -> None:
     require("gcc")
     comparisons = verify(small, random_rows=50, use_oracle=False)
-    assert by_pair(comparisons) == {(C_ENGINE, "random rows"): 0, (EXPORTED_C, "random rows"): 0}
+    who = (C_ENGINE, C_BATCHES, EXPORTED_C)
+    assert by_pair(comparisons) == {(name, "random rows"): 0 for name in who}
     assert str(comparisons[0]) == "numpy integers = C engine on random rows: 50 rows, 0 differ"
 
 

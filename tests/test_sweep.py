@@ -330,6 +330,7 @@ def test_the_c_engine_gives_the_same_bytes(name: str, built: dict[str, Built]) -
     one = built[name]
     for layout in LAYOUTS:
         with sml.Engine(one.model, layout) as engine:
+            assert (engine.run(one.rows, row_by_row=True) == one.outputs).all(), layout.name
             assert (engine.run(one.rows) == one.outputs).all(), layout.name
 
 
@@ -348,7 +349,7 @@ def test_the_packed_kernels_give_the_same_bytes(name: str, built: dict[str, Buil
     expected = model.run(rows)
     for layout in LAYOUTS:
         with sml.Engine(model, layout) as engine:
-            assert (engine.run(rows) == expected).all(), layout.name
+            assert (engine.run(rows, row_by_row=True) == expected).all(), layout.name
 
 
 def test_the_sweep_takes_every_kernel(built: dict[str, Built]) -> None:
@@ -446,6 +447,7 @@ def test_every_row_of_the_full_sweep(name: str) -> None:
             rows = rows_of(model, seed, min(step, total - start))
             judged = other_core.submit(judge, [(file, rows)])
             expected = run_in_parts(model, rows)
+            assert (engine.run(rows, row_by_row=True) == expected).all()
             assert (engine.run(rows) == expected).all()
             assert (judged.result()[0] == expected).all()
             distinct.update(row.tobytes() for row in expected[:10_000])

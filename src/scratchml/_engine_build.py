@@ -33,15 +33,17 @@ def declarations(header: Path, layout: str = "") -> str:
     return "\n".join(kept)
 
 
-def builder(module: str, host: str, flags: list[str], layout: str = "") -> FFI:
-    """An extension of the engine and of one file of ``csrc/host``."""
+def builder(module: str, hosts: list[str], flags: list[str], layout: str = "") -> FFI:
+    """An extension of the engine and of some files of ``csrc/host``."""
     ffi = FFI()
     ffi.cdef(declarations(CSRC / "engine" / "scratchml.h", layout))
-    ffi.cdef(declarations(CSRC / "host" / f"{host}.h"))
-    sources = [*sorted((CSRC / "engine").glob("*.c")), CSRC / "host" / f"{host}.c"]
+    for host in hosts:
+        ffi.cdef(declarations(CSRC / "host" / f"{host}.h"))
+    sources = sorted((CSRC / "engine").glob("*.c"))
+    sources += [CSRC / "host" / f"{host}.c" for host in hosts]
     ffi.set_source(
         module,
-        f'#include "{host}.h"',
+        "".join(f'#include "{host}.h"\n' for host in hosts),
         sources=[path.as_posix() for path in sources],
         include_dirs=[(CSRC / "engine").as_posix(), (CSRC / "host").as_posix()],
         depends=[path.as_posix() for path in sorted(CSRC.glob("*/*.h"))],
@@ -51,9 +53,9 @@ def builder(module: str, host: str, flags: list[str], layout: str = "") -> FFI:
     return ffi
 
 
-engine_builder = builder("scratchml._engine", "rows", [])
-trace_builder = builder("scratchml._engine_trace", "trace", ["-DSML_WITH_TRACE"])
-m4_builder = builder("scratchml._engine_cortex_m4", "rows", ["-DSML_LAYOUT=1"], "cortex_m4")
+engine_builder = builder("scratchml._engine", ["rows", "batch"], [])
+trace_builder = builder("scratchml._engine_trace", ["trace"], ["-DSML_WITH_TRACE"])
+m4_builder = builder("scratchml._engine_cortex_m4", ["rows"], ["-DSML_LAYOUT=1"], "cortex_m4")
 m0plus_builder = builder(
-    "scratchml._engine_cortex_m0plus", "rows", ["-DSML_LAYOUT=2"], "cortex_m0plus"
+    "scratchml._engine_cortex_m0plus", ["rows"], ["-DSML_LAYOUT=2"], "cortex_m0plus"
 )

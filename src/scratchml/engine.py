@@ -3,6 +3,9 @@
 ``Engine(model)`` fills the engine's structs from a ``QuantizedMLP``; ``Engine.from_c(path, model)``
 compiles an exported C file and runs the structs that are in it, the ones that get flashed. With
 ``layout`` the words are those for a microcontroller, and its kernel's C runs on them.
+
+Many rows at once take a short cut through ``csrc/host/batch.c``, unless ``row_by_row`` is asked
+for. Exported files and the layouts of microcontrollers have none: they always go row by row.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from scratchml.resources import engine_folder, engine_sources
 from scratchml.structs import model_struct
 
 Int8 = npt.NDArray[np.int8]
+INT8, INT32 = np.dtype(np.int8), np.dtype(np.int32)
 
 #: Rows of a digest between two reports of progress.
 DIGEST_ROWS = 2**20
@@ -53,6 +57,8 @@ class Engine:
         module = _module(layout)
         struct, self._owned = model_struct(model, module.ffi, module.lib, layout)
         self._start(model, module, struct)
+        if layout == PORTABLE:
+            self._run_many = self._lib.sml_run_batch
 
     @classmethod
     def from_c(cls, path: str | os.PathLike[str], model: QuantizedMLP) -> Engine:
@@ -77,32 +83,41 @@ class Engine:
 
     def _start(self, model: QuantizedMLP, module: Any, struct: Any) -> None:
         self._model, self._struct = model, struct
+        self._inputs, self._outputs = model.inputs, model.outputs
+        self._one_row = (1, model.inputs)
         self._ffi, self._lib = module.ffi, module.lib
-        self._context()  # have the engine check the model now
+        self._run_many = self._lib.sml_run_rows
+        self._idle = [self._workspace()]  # the engine checks the model now
         last = struct.layers[struct.layer_count - 1]
         if (struct.layers[0].inputs, last.outputs) != (model.inputs, model.outputs):
             raise ScratchmlError("the C model's inputs and outputs are not those of the .tflite")
 
-    def run(self, x: npt.ArrayLike) -> Int8:
-        """int8 rows ``[n, inputs]`` to int8 rows ``[n, outputs]``."""
-        rows = self._model.check_rows(x, np.int8)
-        return self._run(self._ffi.NULL, self._ffi.from_buffer("int8_t[]", rows), len(rows))
+    def run(self, x: npt.ArrayLike, *, row_by_row: bool = False) -> Int8:
+        """int8 rows ``[n, inputs]`` to int8 rows ``[n, outputs]``.
 
-    def run_counts(self, counts: npt.ArrayLike) -> Int8:
-        """Sensor counts ``[n, inputs]`` to int8 rows ``[n, outputs]``, as on the board."""
-        rows = self._model.check_rows(counts, np.int32)
-        return self._run(self._ffi.from_buffer("int32_t[]", rows), self._ffi.NULL, len(rows))
+        With ``row_by_row`` each goes through the engine's public calls, as on a board. Otherwise
+        blocks of rows may go together: the same bytes, sooner.
+        """
+        if type(x) is np.ndarray and x.shape == self._one_row and x.dtype == INT8:
+            return self._run(self._ffi.NULL, x.tobytes(), 1, row_by_row)
+        rows = self._rows(x, INT8)
+        codes = self._ffi.from_buffer("int8_t[]", rows)
+        return self._run(self._ffi.NULL, codes, len(rows), row_by_row)
+
+    def run_counts(self, counts: npt.ArrayLike, *, row_by_row: bool = False) -> Int8:
+        """Sensor counts ``[n, inputs]`` to int8 rows ``[n, outputs]``; otherwise like ``run``."""
+        rows = self._rows(counts, INT32)
+        readings = self._ffi.from_buffer("int32_t[]", rows)
+        return self._run(readings, self._ffi.NULL, len(rows), row_by_row)
 
     def prepare_input(self, counts: npt.ArrayLike) -> Int8:
         """Sensor counts ``[n, inputs]`` to int8 rows of the same shape."""
-        rows = self._model.check_rows(counts, np.int32)
-        codes = np.empty(rows.shape, np.int8)
+        rows = self._rows(counts, INT32)
+        codes = np.empty(rows.shape, INT8)
         context, _memory = self._context()
         source = self._ffi.from_buffer("int32_t[]", rows)
         target = self._ffi.from_buffer("int8_t[]", codes, require_writable=True)
-        self._check(
-            self._lib.sml_prepare_rows(context, source, target, self._model.inputs, len(rows))
-        )
+        self._check(self._lib.sml_prepare_rows(context, source, target, self._inputs, len(rows)))
         return codes
 
     def digest(self, rows: int, seed: int = 0, on_rows: Callable[[int], None] | None = None) -> int:
@@ -121,9 +136,11 @@ class Engine:
         return int(digest.crc)
 
     def close(self) -> None:
-        """Free the structs and the compiled library; the engine cannot be used afterwards."""
-        self._struct = None
-        self._owned.clear()
+        """Free the structs and the compiled library; the engine cannot be used afterwards.
+
+        What another thread is still running keeps its own until it is done.
+        """
+        self._struct, self._owned, self._idle = None, [], []
         if self._library:
             self._library.close()
 
@@ -138,26 +155,58 @@ class Engine:
     ) -> None:
         self.close()
 
-    def _run(self, counts: Any, codes: Any, n: int) -> Int8:
-        model = self._model
-        output = np.empty((n, model.outputs), np.int8)
-        context, _memory = self._context()
-        target = self._ffi.from_buffer("int8_t[]", output, require_writable=True)
-        self._check(
-            self._lib.sml_run_rows(context, counts, codes, model.inputs, target, model.outputs, n)
-        )
+    def _rows(self, given: npt.ArrayLike, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+        """What ``QuantizedMLP.check_rows`` gives: at once, if there is nothing to be done."""
+        if (
+            type(given) is np.ndarray
+            and given.dtype == dtype
+            and given.ndim == 2
+            and given.shape[1] == self._inputs
+            and given.flags.c_contiguous
+        ):
+            return given
+        return self._model.check_rows(given, dtype)
+
+    def _run(self, counts: Any, codes: Any, n: int, row_by_row: bool) -> Int8:
+        idle = self._idle
+        try:
+            workspace = idle.pop()
+        except IndexError:  # other threads have them all, or the engine has been closed
+            workspace = self._workspace()
+        context, target, output, _ = workspace
+        if n != 1:
+            output = np.empty((n, self._outputs), INT8)
+            target = self._ffi.from_buffer("int8_t[]", output, require_writable=True)
+        run = self._lib.sml_run_rows if row_by_row else self._run_many
+        status = run(context, counts, codes, self._inputs, target, self._outputs, n)
+        if n == 1:
+            output = output.copy()
+        idle.append(workspace)
+        if status:
+            self._check(status)
         return output
 
+    def _workspace(self) -> tuple[Any, Any, Int8, Any]:
+        """What one call needs to itself: a context, and room for the outputs of one row.
+
+        As C and as numpy see it; to make it anew takes longer than to run a small model.
+        """
+        context, memory = self._context()
+        output = np.empty((1, self._outputs), INT8)
+        target = self._ffi.from_buffer("int8_t[]", output, require_writable=True)
+        return context, target, output, memory
+
     def _context(self) -> tuple[Any, Any]:
-        """A loaded context and its memory, one for each call so that threads share nothing."""
-        if self._struct is None:
+        """A new context, loaded, and what it points to."""
+        struct, owned = self._struct, self._owned
+        if struct is None:
             raise ScratchmlError("this engine has been closed")
         context = self._ffi.new("sml_context *")
-        self._check(self._lib.sml_load_model(context, self._struct))
-        memory = self._ffi.new("uint32_t[]", self._struct.memory_bytes // 4)
+        self._check(self._lib.sml_load_model(context, struct))
+        memory = self._ffi.new("uint32_t[]", struct.memory_bytes // 4)
         bytes_ = self._ffi.sizeof(memory)
         self._check(self._lib.sml_initialize_model_memory(context, memory, bytes_))
-        return context, memory
+        return context, (memory, struct, owned)
 
     def _check(self, status: int) -> None:
         """The one place where a status becomes an exception."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ Rows = npt.NDArray[Any]
 
 REFERENCE = "numpy integers"
 C_ENGINE, EXPORTED_C, TFLITE_MICRO = "C engine", "exported C", "TFLite Micro"
+#: What ``Engine.run`` does on the host with many rows; the other three go row by row.
+C_BATCHES = "C engine, batches"
 
 
 @dataclass(frozen=True)
@@ -89,13 +92,18 @@ def verify(
         expected = {name: model.run(rows) for name, rows in sets.items()}
         comparisons = [
             _compare(who, name, run, rows, expected[name])
-            for who, run in ((C_ENGINE, engine.run), (EXPORTED_C, exported.run))
+            for who, run in (
+                (C_ENGINE, partial(engine.run, row_by_row=True)),
+                (C_BATCHES, engine.run),
+                (EXPORTED_C, exported.run),
+            )
             for name, rows in sets.items()
         ]
         for name, rows in count_sets.items():
             codes = model.run(model.prepare_input(rows))
             comparisons += [
-                _compare(C_ENGINE, name, engine.run_counts, rows, codes),
+                _compare(C_ENGINE, name, partial(engine.run_counts, row_by_row=True), rows, codes),
+                _compare(C_BATCHES, name, engine.run_counts, rows, codes),
                 _compare(EXPORTED_C, name, exported.run_counts, rows, codes),
             ]
         if judged:
