@@ -53,7 +53,8 @@ def in_range(model: sml.QuantizedMLP, layers: Sequence[int] | None = None) -> sm
 
 def of_spec(sizes: Sequence[int], seed: int, **choices: object) -> sml.QuantizedMLP:
     """A model of the sweep's generator, without weights of -128."""
-    return in_range(Builder(Spec("", sizes, seed, **choices)).model())  # type: ignore[arg-type]
+    spec = Spec("", sizes, seed, **choices)  # type: ignore[arg-type]  # they are fields
+    return in_range(Builder(spec).model())
 
 
 WEATHER = Scaler(("T", "RH"), ("degC", "%"), (100, 10), (-1.25, 71.5), (7.5, 18.25))

@@ -9,6 +9,7 @@ import json
 import re
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,6 +36,8 @@ FILES = {*COMMON, "snow_model.c", "snow_model.h"}
 DIGITS_FILES = {*COMMON, "digits_model.c", "digits_model.h"}
 PICTURES = {"history.png", "confusion.png", "precision_recall.png"}
 DIGITS_PICTURES = {"history.png", "confusion.png", "mistakes.png"}
+
+GROUP: Any = get_command(app)  # of commands, which its type does not say
 
 COMMANDS = [
     "run",
@@ -360,14 +363,14 @@ def test_a_network_is_made_as_its_task_says_unless_told_otherwise(
 def test_the_overview_lists_every_command_in_the_order_of_the_work() -> None:
     overview = scratchml("--help").stdout
     assert re.findall(r"^│ ([a-z]+) +[A-Z]", overview, re.MULTILINE) == COMMANDS
-    assert list(get_command(app).commands) == COMMANDS  # type: ignore[attr-defined]
+    assert list(GROUP.commands) == COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_teaches_every_option(command: str) -> None:
     page = one_line(output_of(command, "--help", columns=200))
     assert f" {command} [OPTIONS]" in page
-    parameters = get_command(app).commands[command].params  # type: ignore[attr-defined]
+    parameters = GROUP.commands[command].params
     assert parameters
     for parameter in parameters:
         for word in parameter.opts if parameter.param_type_name == "option" else []:

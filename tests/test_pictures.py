@@ -70,7 +70,8 @@ def drawn(snow: Run, digits: Run, tmp_path_factory: pytest.TempPathFactory) -> d
 def words(figure: Figure) -> list[str]:
     from matplotlib.text import Text
 
-    return [text.get_text() for text in figure.findobj(Text)]  # type: ignore[attr-defined]
+    texts: list[Any] = figure.findobj(Text)  # a list of artists, by its type
+    return [text.get_text() for text in texts]
 
 
 @pytest.mark.parametrize("name", ["snow", "digits"])
@@ -149,12 +150,13 @@ def test_the_history_shows_every_epoch_and_the_one_that_was_kept(snow: Run) -> N
     figure = pictures.draw_history(snow.history, "sigmoid")
     loss, score = figure.axes
     for ax, key in ((loss, "loss"), (score, "score")):
-        training, validation, kept = ax.get_lines()
+        lines: list[Any] = list(ax.get_lines())  # get_xdata() is "array-like", by its type
+        training, validation, kept = lines
         epochs = snow.history.epochs
-        assert training.get_xdata().tolist() == [e.epoch for e in epochs]  # type: ignore[union-attr]
-        assert training.get_ydata().tolist() == [getattr(e, key) for e in epochs]  # type: ignore[union-attr]
-        assert validation.get_ydata().tolist() == [getattr(e, f"validation_{key}") for e in epochs]  # type: ignore[union-attr]
-        assert set(kept.get_xdata()) == {snow.history.best_epoch}  # type: ignore[arg-type]
+        assert training.get_xdata().tolist() == [e.epoch for e in epochs]
+        assert training.get_ydata().tolist() == [getattr(e, key) for e in epochs]
+        assert validation.get_ydata().tolist() == [getattr(e, f"validation_{key}") for e in epochs]
+        assert set(kept.get_xdata()) == {snow.history.best_epoch}
     assert {"training", "validation", "weights kept", "epoch", "Loss"} <= set(words(figure))
     assert score.get_title() == "Accuracy at a probability of 0.5"
 
@@ -255,11 +257,11 @@ def test_one_mistake_is_no_plural(digits: Run) -> None:
 def test_precision_and_recall_with_both_thresholds(snow: Run) -> None:
     figure = pictures.draw_precision_recall(snow.net, snow.model, snow.data.test, snow.evaluations)
     (ax,) = figure.axes
-    dots = [line for line in ax.get_lines() if line.get_marker() == "o"]
+    dots: list[Any] = [line for line in ax.get_lines() if line.get_marker() == "o"]
     assert len(dots) == 2
     for dot, (name, e) in zip(dots, snow.evaluations.items(), strict=True):
-        assert list(dot.get_xdata()) == [e.confusion.recall]  # type: ignore[arg-type]
-        assert list(dot.get_ydata()) == [e.confusion.precision]  # type: ignore[arg-type]
+        assert list(dot.get_xdata()) == [e.confusion.recall]
+        assert list(dot.get_ydata()) == [e.confusion.precision]
         assert f"{name}, area {e.pr_auc:.3f}" in words(figure)
         assert f"{name} at threshold {e.threshold:.4g}" in words(figure)
     assert dots[0].get_markersize() > dots[1].get_markersize()  # where one lies upon the other

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT, require
 from typer.testing import CliRunner
 
-import scratchml.cli  # noqa: F401  (every module of commands adds its own)
+import scratchml.cli  # noqa: F401  imported for what it does: every module adds its commands
 from scratchml.cli.app import app
 
 README = (ROOT / "README.md").read_text("utf-8")

@@ -16,6 +16,7 @@ from rich.console import Console, RenderableType
 import scratchml as sml
 from scratchml import report, tflite
 from scratchml.baselines import baselines, nearest_mean
+from scratchml.dataset import WeatherDataset
 from scratchml.evaluate import evaluate_scores
 from scratchml.layer_errors import LayerError
 from scratchml.litert import Difference
@@ -71,10 +72,10 @@ def test_rows_of_digits_class_by_class(images: sml.Dataset) -> None:
 # Evaluations.
 
 
-def test_baselines_of_the_weather(data: sml.Dataset) -> None:
+def test_baselines_of_the_weather(data: WeatherDataset) -> None:
     found = report.baseline_evaluations(data)
     assert list(found) == ["always no", "T < 2 C and RH >= 95 %", "persistence"]
-    for name, answers in baselines(data, data.test).items():  # type: ignore[arg-type]
+    for name, answers in baselines(data, data.test).items():
         right = sum(a == (y > 0) for a, y in zip(answers.tolist(), data.test.y, strict=True))
         assert found[name].metrics()["accuracy"] == pytest.approx(right / len(data.test))
 

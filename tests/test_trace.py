@@ -122,9 +122,9 @@ def inference(model: Model, row: int = 3) -> Inference:
 
 def rendered(run: Inference, width: int, **options: Any) -> str:
     """The page as it comes out of a pipe."""
-    console = Console(file=io.StringIO(), width=width, highlight=False)
-    console.print(*page(run, **options), sep="\n")
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    text = io.StringIO()
+    Console(file=text, width=width, highlight=False).print(*page(run, **options), sep="\n")
+    return text.getvalue()
 
 
 def command(*arguments: str | Path) -> Any:
@@ -550,11 +550,10 @@ def test_the_worked_softmax_is_true() -> None:
 
 def test_green_where_equal_red_where_not(monkeypatch: pytest.MonkeyPatch) -> None:
     def coloured(run: Inference) -> str:
-        console = Console(
-            file=io.StringIO(), width=100, force_terminal=True, color_system="standard"
-        )
+        text = io.StringIO()
+        console = Console(file=text, width=100, force_terminal=True, color_system="standard")
         console.print(*page(run), sep="\n")
-        return console.file.getvalue()  # type: ignore[attr-defined]
+        return text.getvalue()
 
     assert "\x1b[1;31m" not in coloured(inference(SOFTMAX))
     assert "\x1b[32m" in coloured(inference(SOFTMAX))

@@ -131,7 +131,6 @@ static void trace_input(const sml_context *context)
     for (size_t i = 0; i < context->model->layers[0].inputs; i++) {
         SML_TRACE(SML_TRACE_INPUT, i, ((const sml_activation *)context->memory)[i] - SML_OFFSET);
     }
-    (void)context;
 }
 
 static void look_up(const int8_t *table, sml_activation *codes, size_t n)

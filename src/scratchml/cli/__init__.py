@@ -5,7 +5,8 @@ import sys
 
 from scratchml.cli.app import app
 
-# Each adds its commands, and --help lists them in this order.
+# Imported for what they do: each adds its commands, and --help lists them in this order, which is
+# that of the work and not the alphabet's.
 from scratchml.cli import training, commands, inspection, trace, cost  # noqa: F401  # isort: skip
 
 

@@ -41,8 +41,8 @@ POWER = {
         current=25.0,
         sleep_current=390.0,
         voltage=3.3,
-        source="RP2040 datasheet, Power Consumption: about 25 mA with both cores busy at 133 MHz; "
-        "0.39 mA in SLEEP mode, the RTC running",
+        source="assumed: about 25 mA, busy at 133 MHz; RP2040 datasheet, Power Consumption: "
+        "0.39 mA in SLEEP mode",
     ),
 }
 
