@@ -55,7 +55,7 @@ $(VENV)/bin/python:
 		{ rm -rf $(VENV); echo "python3 cannot make a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
 
 $(VENV)/.demo: $(PACKAGE) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pictures,oracle]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pictures,oracle,cost]'
 	@touch $@
 
 $(VENV)/.test: $(PACKAGE) | $(VENV)/bin/python

@@ -101,6 +101,7 @@ def require_wheels() -> None:
     """Raise ScratchmlError unless the extra ``cost`` is installed."""
     missing = [wheel for module, wheel in WHEELS.items() if not importlib.util.find_spec(module)]
     if missing:
+        verb = "is" if len(missing) == 1 else "are"
         raise ScratchmlError(
-            f"{', '.join(missing)} is not installed: pip install 'scratchml[cost]'"
+            f"{', '.join(missing)} {verb} not installed: pip install 'scratchml[cost]'"
         )
