@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+import zlib
 from os import PathLike
 from pathlib import Path
 
@@ -84,6 +85,15 @@ def flash_bytes(model: QuantizedMLP, layout: Layout = PORTABLE) -> int:
     return size + (4 * 256 + SIZEOF["sml_head"] if model.softmax else 0)
 
 
+def fingerprint(model: QuantizedMLP) -> int:
+    """CRC-32 of everything that the exported model computes with, whatever its name.
+
+    A board tells its own, so that a computer knows which model runs there.
+    """
+    parts = [*_parts(model, "model"), str(model.decision_threshold)]
+    return zlib.crc32("\n".join(parts).encode())
+
+
 def golden_inputs(model: QuantizedMLP) -> Int8:
     """int8 rows ``[32, inputs]`` for the self-test on a board, the same every time.
 
@@ -115,6 +125,8 @@ extern "C" {{
 #define {upper}_INPUTS {model.inputs}
 #define {upper}_OUTPUTS {model.outputs}
 {memory_bytes_text(model, f"{upper}_MEMORY_BYTES")}
+/* CRC-32 of all that the model computes with: tells it from every other. */
+#define {upper}_FINGERPRINT UINT32_C(0x{fingerprint(model):08x})
 {_output_defines(model, upper)}
 extern const sml_model {name};
 
@@ -134,14 +146,18 @@ extern const int8_t {name}_golden_output[{GOLDEN_ROWS}][{model.outputs}];
 
 def source_text(model: QuantizedMLP, name: str) -> str:
     """The source: arrays, then the structs that point to them, then the golden vectors."""
-    parts = [f'{_title(model, name)}\n#include "{name}.h"\n', layers_text(model)]
+    title = f'{_title(model, name)}\n#include "{name}.h"\n'
+    return "\n".join([title, *_parts(model, name), _golden(model, name)])
+
+
+def _parts(model: QuantizedMLP, name: str) -> list[str]:
+    """All that the engine reads: layers, features, head, and the struct that points to them."""
+    parts = [layers_text(model)]
     if model.features is not None and model.scaler is not None:
         parts.append(_features(model.features, model.scaler))
     if model.softmax:
         parts.append(_softmax(model.softmax))
-    parts.append(_model_struct(model, name))
-    parts.append(_golden(model, name))
-    return "\n".join(parts)
+    return [*parts, _model_struct(model, name)]
 
 
 def _title(model: QuantizedMLP, name: str) -> str:

@@ -28,6 +28,7 @@ from scratchml.errors import ScratchmlError
 from scratchml.evaluate import Network, evaluate
 from scratchml.export import export_c
 from scratchml.files import staging
+from scratchml.firmware import export_firmware, find_checkout
 from scratchml.layer_errors import layer_errors
 from scratchml.quantize import quantize
 from scratchml.quantized import QuantizedMLP
@@ -115,6 +116,14 @@ def export_command(
             "those who run it with another runtime.",
         ),
     ] = False,
+    firmware: Annotated[
+        bool,
+        typer.Option(
+            "--firmware",
+            help="Into the weather station instead, in the place of its model: csrc/firmware/model "
+            "of the checkout that this is run in, or that -o names.",
+        ),
+    ] = False,
     as_json: opt.Json = False,
 ) -> None:
     """Any int8 perceptron, from here or from TensorFlow, to C: NAME.c and NAME.h.
@@ -122,6 +131,11 @@ def export_command(
     They are for the C engine; with --with-engine it lies beside them.
     """
     quantized = QuantizedMLP.load(model)
+    if firmware:
+        if name or with_engine or byte_array:
+            raise ScratchmlError("--firmware goes with -o only: names and files are the station's")
+        exported(export_firmware(quantized, find_checkout(output or Path())), quantized, as_json)
+        return
     name = model_name(name, quantized, model)
     folder = output or (model.parent / name if with_engine else model.parent)
     if with_engine:
@@ -132,10 +146,14 @@ def export_command(
             written += export_engine(temporary)
         if byte_array:
             written += export_byte_array(model.read_bytes(), temporary, name=name)
-    files = [folder / file.name for file in written]
-    show(report.size_line(quantized), as_json=as_json)
+    exported([folder / file.name for file in written], quantized, as_json)
+
+
+def exported(files: list[Path], model: QuantizedMLP, as_json: bool) -> None:
+    """Say what was written."""
+    show(report.size_line(model), as_json=as_json)
     if as_json:
-        print_json({"files": [str(file) for file in files], **report.size_json(quantized)})
+        print_json({"files": [str(file) for file in files], **report.size_json(model)})
     note(", ".join(map(str, files)))
 
 
