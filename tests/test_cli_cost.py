@@ -14,6 +14,7 @@ from conftest import random_model, require
 import scratchml as sml
 from scratchml import cost
 from scratchml.cli import cost as command
+from scratchml.cost.station import StationCost
 
 CPUS = ("cortex-m4", "cortex-m0plus")
 
@@ -41,9 +42,15 @@ def costs(file: Path) -> dict[str, cost.Cost]:
 
 
 @pytest.fixture
-def at_once(costs: dict[str, cost.Cost], monkeypatch: pytest.MonkeyPatch) -> None:
+def at_once(
+    costs: dict[str, cost.Cost], values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Not measured again: for what does not depend on the measurement."""
     monkeypatch.setattr(cost, "measure", lambda model, cpu, optimize: costs[cpu.name])
+    monkeypatch.setattr(
+        "scratchml.cost.station.measure_station",
+        lambda model, cpu, optimize: StationCost(**values[cpu.name]["station"]),
+    )
 
 
 def test_json_has_the_documented_shape(values: dict[str, Any]) -> None:
@@ -63,6 +70,9 @@ def test_json_has_the_documented_shape(values: dict[str, Any]) -> None:
         assert estimates["warm_flash"] < estimates["cold_flash"]
         assert "arm-none-eabi-gcc" in cpu["compiler"]
         assert "-O2" in cpu["compiler"]
+        station = cpu["station"]
+        assert 0 < station["idle"] < station["reading"] < station["hour"]
+        assert station["total"] > station["code"] + station["golden"] + cpu["flash_parts"]["model"]
     assert [values[name]["clock_hz"] for name in CPUS] == [64_000_000, 133_000_000]
     assert [values[name]["chip"] for name in CPUS] == ["nRF52840", "RP2040"]
 
@@ -80,6 +90,8 @@ def test_the_page_says_the_same_as_the_json(file: Path, values: dict[str, Any]) 
             assert f"{part['cycles']:,}" in page
         assert cpu["estimates"]["assumptions"] in one_line(page)
         assert cpu["compiler"] in one_line(page)
+        for size in cpu["station"].values():
+            assert f"{size:,}" in page
     assert "constant" in page
     assert "█" in page
     assert "E = P * T = V * I * T" in page
@@ -130,6 +142,7 @@ def test_a_model_from_elsewhere_without_features() -> None:
     for cpu in found.values():
         assert "sml_prepare_input" not in cpu["calls"]
         assert cpu["flash_parts"]["head"] == 0
+        assert "station" not in cpu
 
 
 @pytest.mark.usefixtures("file")

@@ -51,6 +51,15 @@ def check_station_model(model: QuantizedMLP) -> None:
         raise ScratchmlError("the weather station asks for yes or no: one sigmoid output")
 
 
+def is_for_station(model: QuantizedMLP) -> bool:
+    """Whether ``check_station_model`` has nothing to say."""
+    try:
+        check_station_model(model)
+    except ScratchmlError:
+        return False
+    return True
+
+
 def export_firmware(model: QuantizedMLP, checkout: Path) -> list[Path]:
     """Write ``model.c``, ``model.h`` and ``model.tflite`` into the firmware; returns their paths.
 

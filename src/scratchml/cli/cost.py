@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
@@ -12,6 +12,7 @@ from scratchml.cli import options as opt
 from scratchml.cli.app import app
 from scratchml.cli.console import guarded, log, print_json, show
 from scratchml.errors import ScratchmlError
+from scratchml.firmware import is_for_station
 from scratchml.quantized import QuantizedMLP
 
 #: What the meter runs on; none of them is loaded before it is asked for.
@@ -67,22 +68,25 @@ def cost_command(
 
     Instructions, modelled cycles at zero wait states, flash, RAM, stack and energy, in all and by
     layer. The model is compiled with the engine and runs in an emulator, where every output must be
-    equal to numpy's.
+    equal to numpy's. For a model of the weather station also what the firmware around it costs.
     """
     if optimize not in LEVELS:
         raise ScratchmlError(f"-O{optimize}: known are {', '.join(LEVELS)}")
     require_wheels()
     from scratchml.cost import CPUS, measure, report
     from scratchml.cost.energy import POWER, Usage, energy
+    from scratchml.cost.station import measure_station
 
     quantized = QuantizedMLP.load(model)
     usage = Usage(battery, interval)
     given = {"current": current, "voltage": voltage, "sleep_current": sleep_current}
     chosen = {name: value for name, value in given.items() if value is not None}
-    costs, powers = [], []
+    costs, stations, powers = [], [], []
     for cpu in CPUS:
         with log.status(f"{cpu.title}: compiling, emulating"):
             costs.append(measure(quantized, cpu, optimize))
+            if is_for_station(quantized):
+                stations.append(measure_station(quantized, cpu, optimize))
         source = (
             f"{', '.join(f'--{name}'.replace('_', '-') for name in chosen)} as given; the rest: "
         )
@@ -91,10 +95,13 @@ def cost_command(
     energies = [
         energy(cost.microseconds, power, usage) for cost, power in zip(costs, powers, strict=True)
     ]
-    show(*report.page(costs, energies, powers, usage), as_json=as_json)
+    show(*report.page(costs, stations, energies, powers, usage), as_json=as_json)
     if as_json:
         figures = zip(costs, energies, powers, strict=True)
-        print_json({c.cpu.name: report.cost_json(c, e, p, usage) for c, e, p in figures})
+        values = {c.cpu.name: report.cost_json(c, e, p, usage) for c, e, p in figures}
+        for cost, station in zip(costs, stations, strict=False):  # there may be none
+            values[cost.cpu.name]["station"] = asdict(station)
+        print_json(values)
 
 
 def require_wheels() -> None:

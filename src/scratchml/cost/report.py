@@ -14,6 +14,7 @@ from scratchml.cost.energy import FORMULA, Energy, Power, Usage
 from scratchml.cost.measure import Cost
 from scratchml.cost.memory import FLASHES
 from scratchml.cost.parts import INFERENCE
+from scratchml.cost.station import StationCost
 
 #: Cells of the longest bar.
 BAR = 12
@@ -122,6 +123,25 @@ def calls_table(costs: Sequence[Cost]) -> Table:
     return table
 
 
+def station_table(costs: Sequence[Cost], stations: Sequence[StationCost]) -> Table:
+    """The firmware around the model, without the board's core and the sensor's library."""
+    rows: list[tuple[str, Callable[[StationCost], str]]] = [
+        ("flash of its code, bytes", lambda s: f"{s.code:,}"),
+        ("flash of the self-test's vectors, bytes", lambda s: f"{s.golden:,}"),
+        ("flash with engine and model, bytes", lambda s: f"{s.total:,}"),
+        ("RAM with the model's, bytes", lambda s: f"{s.ram:,}"),
+        ("stack, bytes", lambda s: f"{s.stack:,}"),
+        ("cycles, zero wait states: the loop that ends an hour", lambda s: f"{s.hour:,}"),
+        ("  a loop that takes a reading", lambda s: f"{s.reading:,}"),
+        ("  a loop with nothing to do", lambda s: f"{s.idle:,}"),
+        ("cycles, zero wait states: a whole hour", lambda s: f"{s.of_an_hour:,}"),
+    ]
+    table = _table("The weather station (csrc/firmware)", *(c.cpu.title for c in costs))
+    for label, cell in rows:
+        table.add_row(label, *map(cell, stations))
+    return table
+
+
 def energy_table(
     costs: Sequence[Cost], energies: Sequence[Energy], powers: Sequence[Power], usage: Usage
 ) -> Table:
@@ -164,13 +184,18 @@ def _table(first: str, *columns: str, title: str | None = None) -> Table:
 
 
 def page(
-    costs: Sequence[Cost], energies: Sequence[Energy], powers: Sequence[Power], usage: Usage
+    costs: Sequence[Cost],
+    stations: Sequence[StationCost],
+    energies: Sequence[Energy],
+    powers: Sequence[Power],
+    usage: Usage,
 ) -> list[RenderableType]:
-    """All of it, for a terminal."""
+    """All of it, for a terminal; ``stations`` is empty if the model is not for the station."""
     return [
         cost_table(costs),
         parts_table(costs),
         calls_table(costs),
+        *([station_table(costs, stations)] if stations else []),
         energy_table(costs, energies, powers, usage),
         *notes(costs, powers),
     ]
