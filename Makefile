@@ -4,11 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 C_FILES := $(wildcard csrc/*/*.c csrc/*/*.h)
+# What is written by hand: not the model and the recorded hours.
+FIRMWARE_FILES := $(filter-out csrc/firmware/model/% csrc/firmware/replay/%,\
+	$(wildcard csrc/firmware/*.cpp csrc/firmware/*/*.* csrc/platform/arduino/*.* csrc/platform/machines/*/*.[ch]))
 # The engine is compiled when the package is installed, so a changed C file means installing again.
 PACKAGE := pyproject.toml setup.py src/scratchml/_engine_build.py $(C_FILES)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sweep lint format toolchain benchmark clean
+.PHONY: help demo test sweep lint format firmware toolchain benchmark clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,15 +29,19 @@ lint: $(VENV)/.lint ## check formatting, types and both languages' usual mistake
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+	$(BIN)/clang-format --dry-run -Werror $(C_FILES) $(FIRMWARE_FILES)
 	@command -v cppcheck >/dev/null || { echo "cppcheck is not here; add it with: make toolchain"; exit 1; }
 	cppcheck --quiet --std=c11 --enable=warning,style,performance,portability \
-		--inline-suppr --suppress=unusedStructMember --error-exitcode=1 -I csrc/engine $(filter %.c,$(C_FILES))
+		--inline-suppr --suppress=unusedStructMember --error-exitcode=1 -I csrc/engine \
+		-I csrc/firmware -I csrc/firmware/model $(filter %.c,$(C_FILES) $(FIRMWARE_FILES))
 
 format: $(VENV)/.lint ## rewrite Python and C in the house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/clang-format -i $(C_FILES)
+	$(BIN)/clang-format -i $(C_FILES) $(FIRMWARE_FILES)
+
+firmware: $(VENV)/.firmware ## build the weather station for both CPUs, run it in emulators
+	$(BIN)/python tools/run_firmware.py
 
 toolchain: ## install the compilers and checkers that the tests use (Debian, Ubuntu)
 	tools/install_toolchain.sh
@@ -55,12 +62,16 @@ $(VENV)/bin/python:
 		{ rm -rf $(VENV); echo "python3 cannot make a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
 
 $(VENV)/.demo: $(PACKAGE) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pictures,oracle,cost]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pictures,oracle,cost,board]'
 	@touch $@
 
 $(VENV)/.test: $(PACKAGE) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pictures,oracle,litert,cost,test]'
-	@touch $@ $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pictures,oracle,litert,cost,board,firmware,test]'
+	@touch $@ $(VENV)/.demo $(VENV)/.firmware
+
+$(VENV)/.firmware: $(PACKAGE) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[firmware]'
+	@touch $@
 
 $(VENV)/.lint: $(PACKAGE) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lint,test]'

@@ -46,10 +46,12 @@ HOW_TO_ADD = {
     "unicorn": "pip install 'scratchml[cost]'",
     "capstone": "pip install 'scratchml[cost]'",
     "elftools": "pip install 'scratchml[cost]'",
+    "serial": "pip install 'scratchml[board]'",
     "tflite_micro": "pip install 'scratchml[oracle]' (Linux, x86-64, Python 3.10 to 3.13)",
     "matplotlib": "pip install 'scratchml[pictures]'",
     "ai_edge_litert": "pip install 'scratchml[litert]'",
     "torch": "pip install 'scratchml[test]'",
+    "platformio": "pip install 'scratchml[firmware]'",
 }
 
 MODULES = (
@@ -60,6 +62,8 @@ MODULES = (
     "unicorn",
     "capstone",
     "elftools",
+    "serial",
+    "platformio",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import sysconfig
@@ -17,8 +18,8 @@ import scratchml
 from scratchml.layouts import LAYOUTS, PORTABLE
 from scratchml.resources import engine_assembly, engine_folder, engine_sources, find
 
-#: Of ``csrc``, what is compiled on a host or by ``scratchml cost``.
-C_FOLDERS = ("engine", "host", "meter")
+#: Of ``csrc``, what is compiled on a host or by ``scratchml cost``, or read by ``scratchml board``.
+C_FOLDERS = ("engine", "firmware", "host", "meter")
 
 #: Runs a model in every layout, by the extensions that are installed.
 EVERY_LAYOUT = """
@@ -65,7 +66,7 @@ def test_wheel_holds_data_and_c_sources(packages: Path) -> None:
     packed = [layout.name.replace("-", "_") for layout in LAYOUTS if layout != PORTABLE]
     for extension in ("_engine", "_engine_trace", *(f"_engine_{name}" for name in packed)):
         assert any(name.startswith(f"scratchml/{extension}.") for name in names)
-    assert not any("test" in name for name in names)
+    assert not any(re.search(r"(^|/)tests?[/_]", name) for name in names)
 
 
 def test_source_package_holds_what_a_build_needs(packages: Path) -> None:

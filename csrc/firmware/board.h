@@ -35,7 +35,8 @@ void board_write(const char *bytes, size_t n);
 
 void board_led(bool on);
 
-/* From its start on, the board is reset when it has not been fed for `ms` <= 8000. */
+/* From its start on, the board is reset when it has not been fed for `ms` <= 8000; later, where an
+ * upload needs the time. */
 void board_watchdog_start(uint32_t ms);
 void board_watchdog_feed(void);
 

@@ -17,10 +17,10 @@ void console_begin(console *c, sml_context *context, const station *weather, uin
 
 bool console_is_busy(const console *c)
 {
-    return c->digest_rows > 0;
+    return c->digest_rows > 0 || c->more;
 }
 
-void console_write(text *line)
+void console_write(const text *line)
 {
     static const char end[] = {'\r', '\n'};
     board_write(line->bytes, line->length);
@@ -94,10 +94,10 @@ static bool take_signed(const char **at, int32_t *value)
     skip_spaces(at);
     const bool negative = **at == '-';
     *at += negative;
-    if (**at == ' ' || !take_unsigned(at, INT32_MAX, &magnitude)) {
+    if (**at == ' ' || !take_unsigned(at, INT32_MAX + (uint32_t)negative, &magnitude)) {
         return false;
     }
-    *value = negative ? -(int32_t)magnitude : (int32_t)magnitude;
+    *value = (int32_t)(negative ? -(int64_t)magnitude : (int64_t)magnitude);
     return true;
 }
 
@@ -319,6 +319,13 @@ static void answer(console *c)
     complain("unknown command; try: help");
 }
 
+static void forget_line(console *c)
+{
+    c->trouble = NULL;
+    c->length = 0;
+    c->line[0] = 0;
+}
+
 /* The line is over: whether there was anything to answer. */
 static bool end_line(console *c)
 {
@@ -328,9 +335,7 @@ static bool end_line(console *c)
     } else if (something) {
         answer(c);
     }
-    c->trouble = NULL;
-    c->length = 0;
-    c->line[0] = 0;
+    forget_line(c);
     return something;
 }
 
@@ -378,29 +383,46 @@ static void greet(console *c)
     console_write(&line);
 }
 
-void console_poll(console *c, uint32_t now)
+/* Whether the computer has come or gone since the last poll. */
+static void look_for_computer(console *c)
 {
     const bool listening = board_listening();
-    if (listening && !c->was_listening) {
-        greet(c);
+    if (listening != c->was_listening) {
+        forget_line(c);
+        c->digest_rows = 0;
+        c->was_listening = listening;
+        if (listening) {
+            greet(c);
+        }
     }
-    c->was_listening = listening;
-    if (console_is_busy(c)) {
-        go_on_with_digest(c);
-        return;
-    }
+}
+
+/* Up to a line that is answered; whether there may be more. */
+static bool read_bytes(console *c, uint32_t now)
+{
     for (int i = 0; i < CONSOLE_POLL_BYTES; i++) {
         const int byte = board_read();
         if (byte < 0) {
-            break;
+            return false;
         }
         c->last_byte = now;
         if (byte != '\r' && byte != '\n') {
             add_byte(c, (char)byte);
         } else if (end_line(c)) {
-            return;
+            return true;
         }
     }
+    return true;
+}
+
+void console_poll(console *c, uint32_t now)
+{
+    look_for_computer(c);
+    if (c->digest_rows > 0) {
+        go_on_with_digest(c);
+        return;
+    }
+    c->more = read_bytes(c, now);
     if ((c->length || c->trouble) && now - c->last_byte >= CONSOLE_PATIENCE_MS) {
         c->trouble = "the line has no end";
         end_line(c);

@@ -39,6 +39,7 @@ typedef struct {
     uint32_t length;     /* of the line so far */
     const char *trouble; /* what is wrong with it, or NULL */
     bool was_listening;
+    bool more; /* the last poll may have left bytes unread */
     sml_digest digest;
     uint32_t digest_rows; /* left; the next line waits for them */
     char line[CONSOLE_LINE_BYTES + 1];
@@ -47,14 +48,15 @@ typedef struct {
 /* The context has its model and memory; between the calls it is free for others. */
 void console_begin(console *c, sml_context *context, const station *weather, uint32_t now);
 
-/* Reads what has come, answers at most one line, or goes on with a digest. */
+/* Reads what has come, answers at most one line, or goes on with a digest. A computer that opens
+ * the port is greeted with two lines; what one that closes it had begun is dropped. */
 void console_poll(console *c, uint32_t now);
 
 /* Whether there is more to do at once. */
 bool console_is_busy(const console *c);
 
 /* Writes the line, and its end. */
-void console_write(text *line);
+void console_write(const text *line);
 
 #ifdef __cplusplus
 }

@@ -119,7 +119,7 @@ static void report()
     console_write(&line);
 }
 
-void setup()
+extern "C" void setup()
 {
     board_begin();
     sensor_begin();
@@ -131,7 +131,7 @@ void setup()
     board_watchdog_start(WATCHDOG_MS);
 }
 
-void loop()
+extern "C" void loop()
 {
     if (acquire_data()) {
         if (station_window_is_complete(&weather)) {

@@ -14,7 +14,9 @@ static int32_t rounded(float counts)
     if (counts <= -LIMIT) {
         return -(int32_t)LIMIT;
     }
-    return (int32_t)(counts < 0 ? counts - 0.5F : counts + 0.5F);
+    const int32_t whole = (int32_t)counts;
+    const float rest = counts - (float)whole; /* exact, which counts + 0.5 is not */
+    return whole + (rest >= 0.5F) - (rest <= -0.5F);
 }
 
 sensor_status sensor_counts(float temperature, float humidity, int32_t counts[SENSOR_CHANNELS])

@@ -19,8 +19,7 @@ enum { SENSOR_COUNTS_A_UNIT = 100 };
 typedef enum {
     SENSOR_OK,
     SENSOR_ERROR,       /* it is not there, or does not answer */
-    SENSOR_NOT_A_NUMBER /* it answers with a NaN, as Arduino's libraries do after a failed reading
-                         */
+    SENSOR_NOT_A_NUMBER /* a NaN, which Arduino's libraries give after a failed reading */
 } sensor_status;
 
 /* Called once, and again after every hour without a valid reading. */

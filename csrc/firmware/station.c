@@ -19,9 +19,14 @@ static int32_t clamp(int32_t value, int32_t low, int32_t high)
     return value < low ? low : value > high ? high : value;
 }
 
-static uint32_t one_more(uint32_t count)
+static uint32_t sooner(uint32_t a, uint32_t b)
 {
-    return count < UINT32_MAX ? count + 1 : count;
+    return a < b ? a : b;
+}
+
+static uint32_t add(uint32_t count, uint32_t more)
+{
+    return more < UINT32_MAX - count ? count + more : UINT32_MAX;
 }
 
 /* Halves go away from zero, as everywhere in scratchml. */
@@ -53,24 +58,27 @@ void station_begin(station *s, const station_config *config, int32_t *window, ui
     open_window(s, STATION_STARTING);
 }
 
-/* The hour is divided into slots, one for each reading. */
+/* An hour has a slot for each reading; the last one is longer by what the division leaves. */
 static uint32_t slot_ms(const station *s)
 {
     return s->config.hour_ms / s->config.readings;
 }
 
-bool station_reading_due(const station *s, uint32_t now)
+static uint32_t slot_at(const station *s, uint32_t now)
 {
-    const uint32_t slot = (now - s->hour_start) / slot_ms(s);
-    return slot >= s->next_slot && slot < s->config.readings;
+    return sooner((now - s->hour_start) / slot_ms(s), s->config.readings - 1);
 }
 
-/* Counts how often the same reading has come; a working sensor is never as steady as a broken one.
- */
+bool station_reading_due(const station *s, uint32_t now)
+{
+    return now - s->hour_start < s->config.hour_ms && slot_at(s, now) >= s->next_slot;
+}
+
+/* Counts how often the same reading has come; no weather is as steady as a broken sensor. */
 static bool is_stuck(station *s, const int32_t counts[SENSOR_CHANNELS])
 {
     const bool again = s->same && !memcmp(s->last, counts, sizeof s->last);
-    s->same = again ? one_more(s->same) : 1;
+    s->same = again ? add(s->same, 1) : 1;
     memcpy(s->last, counts, sizeof s->last);
     return s->config.stuck_readings && s->same >= s->config.stuck_readings;
 }
@@ -97,7 +105,7 @@ static station_fault check(station *s, sensor_status status, const int32_t count
 void station_add_reading(station *s, sensor_status status, const int32_t counts[SENSOR_CHANNELS],
                          uint32_t now)
 {
-    s->next_slot = (now - s->hour_start) / slot_ms(s) + 1;
+    s->next_slot = slot_at(s, now) + 1;
     s->last_reading = now;
     const station_fault fault = check(s, status, counts);
     if (fault != STATION_GOOD) {
@@ -123,9 +131,9 @@ static void append_hour(station *s)
     s->forecast = STATION_UNKNOWN; /* until the model is asked again */
 }
 
-static void append_hole(station *s, station_fault why)
+static void append_holes(station *s, station_fault why, uint32_t hours)
 {
-    s->holes = one_more(s->holes);
+    s->holes = add(s->holes, hours);
     open_window(s, why);
 }
 
@@ -136,11 +144,14 @@ bool station_end_hour(station *s, uint32_t now)
         return false;
     }
     s->has_hour = hours == 1 && s->valid > 0;
-    s->hours = one_more(s->hours);
-    if (s->has_hour) {
+    s->hours = add(s->hours, hours);
+    if (s->valid > 0) {
         append_hour(s);
     } else {
-        append_hole(s, hours == 1 ? s->fault : STATION_LATE);
+        append_holes(s, s->fault, 1);
+    }
+    if (hours > 1) {
+        append_holes(s, STATION_LATE, hours - 1);
     }
     begin_hour(s, s->hour_start + hours * s->config.hour_ms);
     return true;
@@ -148,7 +159,7 @@ bool station_end_hour(station *s, uint32_t now)
 
 bool station_lost_its_sensor(const station *s)
 {
-    return !s->has_hour && s->hole != STATION_LATE;
+    return s->hours > 0 && !s->has_hour && s->hole != STATION_LATE;
 }
 
 bool station_window_is_complete(const station *s)
@@ -214,17 +225,11 @@ bool station_led(const station *s, uint32_t now)
     return s->forecast == STATION_SNOW;
 }
 
-static uint32_t sooner(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
 uint32_t station_idle(const station *s, uint32_t now)
 {
     const uint32_t elapsed = now - s->hour_start;
-    const uint32_t slot =
-        s->next_slot < s->config.readings ? s->next_slot * slot_ms(s) : UINT32_MAX;
-    const uint32_t next = sooner(slot, s->config.hour_ms);
+    const bool has_all = s->next_slot == s->config.readings;
+    const uint32_t next = has_all ? s->config.hour_ms : s->next_slot * slot_ms(s);
     uint32_t idle = elapsed < next ? next - elapsed : 0;
     if (s->forecast == STATION_UNKNOWN) {
         const uint32_t phase = flash_phase(s, now);
@@ -236,5 +241,7 @@ uint32_t station_idle(const station *s, uint32_t now)
 
 bool station_is_alive(const station *s, uint32_t now)
 {
-    return now - s->last_reading <= 2 * slot_ms(s) + STATION_MAX_IDLE_MS;
+    const uint32_t age = now - s->last_reading;
+    const uint32_t slot = slot_ms(s);
+    return age < slot || age - slot <= slot + STATION_MAX_IDLE_MS; /* 2 * slot might wrap */
 }

@@ -23,7 +23,7 @@ extern "C" {
 typedef struct {
     uint32_t hour_ms;        /* 3,600,000, or less for a demonstration; below 2^31 */
     uint32_t readings;       /* an hour, evenly spaced; 1 .. STATION_MAX_READINGS, <= hour_ms */
-    uint32_t stuck_readings; /* as many equal ones in a row are a broken sensor; 0: never */
+    uint32_t stuck_readings; /* equal ones in a row that are a broken sensor, from 2; 0: never */
     uint32_t window;         /* hours that the model reads, 1 or more */
 } station_config;
 
@@ -34,7 +34,7 @@ typedef enum {
     STATION_GOOD = SENSOR_OK,
     STATION_SENSOR_ERROR = SENSOR_ERROR,
     STATION_NOT_A_NUMBER = SENSOR_NOT_A_NUMBER,
-    STATION_OUT_OF_RANGE, /* no weather on earth */
+    STATION_OUT_OF_RANGE, /* more or less than these sensors can measure */
     STATION_STUCK,        /* the same reading for ever */
     STATION_LATE,         /* nobody came to take it */
     STATION_STARTING      /* it was before the start */
@@ -68,7 +68,8 @@ void station_begin(station *s, const station_config *config, int32_t *window, ui
 /* Whether to read the sensor now. A reading that was missed is not made up for. */
 bool station_reading_due(const station *s, uint32_t now);
 
-/* What the sensor said; `counts` is looked at only if `status` is SENSOR_OK. */
+/* What the sensor said to a reading that was due; `counts` is looked at only if `status` is
+ * SENSOR_OK. */
 void station_add_reading(station *s, sensor_status status, const int32_t counts[SENSOR_CHANNELS],
                          uint32_t now);
 
@@ -76,7 +77,7 @@ void station_add_reading(station *s, sensor_status status, const int32_t counts[
  * the hours in between are holes, and it is true once for all of them. */
 bool station_end_hour(station *s, uint32_t now);
 
-/* Whether the hour that is over had readings, and none of them was good. */
+/* Whether the newest hour had readings, and none of them was good. */
 bool station_lost_its_sensor(const station *s);
 
 /* Whether the window has no hole, so that the model can be asked. */
@@ -95,7 +96,7 @@ const char *station_fault_name(station_fault fault);
 /* The LED: on is snow, off is no snow, a flash every four seconds is no forecast. */
 bool station_led(const station *s, uint32_t now);
 
-/* How long nothing is to be done, at most STATION_MAX_IDLE_MS. */
+/* How long nothing is to be done: 0 if there is something now, at most STATION_MAX_IDLE_MS. */
 uint32_t station_idle(const station *s, uint32_t now);
 
 /* Whether readings are taken as they should be: if not, the watchdog is to have its way. */

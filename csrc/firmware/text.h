@@ -27,7 +27,7 @@ void text_signed(text *line, int32_t value);
 /* Hundredths as a decimal with one digit, rounded half away from zero: -1250 is -12.5. */
 void text_tenths(text *line, int32_t hundredths);
 
-/* The last `digits` hexadecimal digits of a value. */
+/* The last `digits` hexadecimal digits of a value, 1 to 8. */
 void text_hex(text *line, uint32_t value, int digits);
 
 #ifdef __cplusplus

@@ -10,9 +10,9 @@
 
 enum { HOURS = MODEL_INPUTS / SENSOR_CHANNELS };
 
-/* Of main.cpp: these are their names in C++. */
-void setup(void) __asm__("_Z5setupv");
-void loop(void) __asm__("_Z4loopv");
+/* Of main.cpp. */
+void setup(void);
+void loop(void);
 
 const char board_name[] = "meter";
 

@@ -28,8 +28,8 @@ READING = (0, 8000)
 #: Of a real hour, as main.cpp has it: readings, and loops in all, one each four seconds.
 READINGS_AN_HOUR, LOOPS_AN_HOUR = 12, 900
 
-#: GCC's name of main.cpp's loop().
-LOOP = "_Z4loopv"
+#: Of main.cpp.
+LOOP = "loop"
 
 MACROS = ["-DSML_SELF_TEST", f"-DSTATION_HOUR_MS={HOUR_MS}", f"-DSTATION_READINGS={READINGS}"]
 

@@ -1,0 +1,389 @@
+"""The weather station itself on both CPUs, emulated: built by PlatformIO, and a year of weather.
+
+These are stand-ins for the boards: they run our own sources, flags and logic on the real
+instruction sets, without an Arduino core. Every line that the station prints is compared with the
+one that Python makes of the same hours and its own model.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import firmware_builds
+import local_scons
+import make_replay_hours as replay
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+import run_firmware
+from conftest import ROOT, require
+from firmware_builds import FIRMWARE, PIO_FLAGS, ask, build, next_line, on_a_port, wait_for_end
+from run_firmware import ENVIRONMENTS, GREETING, expected_lines, first_lines, percent, tenths
+
+import scratchml as sml
+from scratchml.errors import ScratchmlError
+from scratchml.firmware import committed_model
+
+Int32 = npt.NDArray[np.int32]
+
+each_board = pytest.mark.parametrize("name", ENVIRONMENTS)
+
+#: A virtual year is over several times as soon with functions that are inlined across files.
+FAST = (*PIO_FLAGS, "-flto")
+
+YEAR, HOUR_MS = 8760, 3_600_000
+
+
+@pytest.fixture(scope="module")
+def snow() -> sml.QuantizedMLP:
+    """The model that the firmware runs."""
+    return sml.QuantizedMLP.load(committed_model())
+
+
+@pytest.fixture(scope="module")
+def golden() -> str:
+    """What a good self-test says."""
+    text = (FIRMWARE / "model" / "model.h").read_text("utf-8")
+    (rows,) = re.findall(r"MODEL_GOLDEN_ROWS (\d+)", text)
+    return f"self-test {rows}/{rows}"
+
+
+@pytest.fixture(scope="module")
+def year(hours: pd.DataFrame) -> Int32:
+    """A year that the model was not trained on, ``int32[8760, 2]``, with holes of 1 to 30 hours."""
+    rng = np.random.default_rng(5)
+    places = {0, 2, YEAR - 1} | set(rng.choice(YEAR, 150, replace=False).tolist())
+    for start, length in ((500, 2), (503, 2), (900, 3), (4000, 30)):
+        places |= set(range(start, start + length))
+    return replay.counts_of(hours, "2005-10-01T01:00", YEAR, places).astype(np.int32)
+
+
+@pytest.fixture(scope="module")
+def year_folder(year: Int32, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With the year's ``replay_hours.h``."""
+    folder = tmp_path_factory.mktemp("year")
+    (folder / replay.NAME).write_text(replay.header(year.astype(np.int16), "a year"), "utf-8")
+    return folder
+
+
+# --- PlatformIO -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pio(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Path]]:
+    """Where ``pio run`` built both environments of the checkout, and their ELF files."""
+    for tool in ("platformio", "arm-none-eabi-gcc", "qemu-system-arm"):
+        require(tool)
+    before = sorted(ROOT.iterdir())
+    folder = tmp_path_factory.mktemp("pio")
+    elves = run_firmware.build(ENVIRONMENTS, folder / "core", folder / "workspace")
+    assert sorted(ROOT.iterdir()) == before, "it left something in the checkout"
+    return folder, elves
+
+
+@each_board
+def test_platformio_builds_the_firmware_and_its_week_is_python_s(
+    name: str, pio: tuple[Path, dict[str, Path]], snow: sml.QuantizedMLP, golden: str
+) -> None:
+    expected = expected_lines(run_firmware.replayed(FIRMWARE / "replay"), snow)
+    lines = first_lines(name, pio[1][name], GREETING + len(expected))
+    assert lines[:GREETING] == [
+        f"scratchml weather station; {golden}; for more: help",
+        "no reading -> no forecast, 3 more hours (starting)",
+    ]
+    assert lines[GREETING:] == expected
+    assert sum("(yes)" in line for line in expected) > 20 and "no reading" in str(expected)
+
+
+def test_make_firmware_says_so_in_two_lines_each(
+    pio: tuple[Path, dict[str, Path]], golden: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It goes on in the folder where everything is compiled already."""
+    assert run_firmware.main(["--folder", str(pio[0])]) == 0
+    week = "168 hours, 1 missing, 163 forecasts, 33 of snow: every line is Python's"
+    expected = [line for name in ENVIRONMENTS for line in (f"{name}: {golden}", f"{name}: {week}")]
+    assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_make_firmware_names_the_first_hour_that_differs(
+    pio: tuple[Path, dict[str, Path]],
+    snow: sml.QuantizedMLP,
+    golden: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name, elf = next(iter(pio[1].items()))
+    expected = expected_lines(run_firmware.replayed(FIRMWARE / "replay"), snow)
+    wrong = [*expected[:9], expected[9] + "0", *expected[10:]]
+    assert not run_firmware.check(name, elf, wrong)
+    assert capsys.readouterr().out.splitlines() == [
+        f"{name}: {golden}",
+        f"{name}: hour 9 is {expected[9]!r} instead of {wrong[9]!r}",
+    ]
+
+
+def test_stand_ins_are_named_as_such() -> None:
+    """No environment, board or platform could be taken for the official one."""
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read_string((run_firmware.PLATFORM / "stand_ins.ini").read_text("utf-8"))
+    names = {name.removeprefix("env:") for name in settings if name.startswith("env:")}
+    assert {*ENVIRONMENTS} <= names
+    assert all(name.startswith("qemu_") or name.endswith("_bare_metal") for name in names)
+    for name in names:
+        board = json.loads((run_firmware.PLATFORM / "boards" / f"{name}.json").read_text("utf-8"))
+        assert "a stand-in for" in board["name"]
+
+
+# --- a year -----------------------------------------------------------------------------------
+
+
+def check_year(
+    name: str, flags: tuple[str, ...], folder: Path, year: Int32, model: sml.QuantizedMLP
+) -> None:
+    """Every line, and four more from after the end of the recording."""
+    over = np.array([[replay.MISSING, 0]] * 4, np.int32)
+    expected = expected_lines(np.concatenate([year, over]), model)
+    lines = first_lines(name, build(name, *flags, replay=folder), GREETING + len(expected))
+    differing = [
+        (place, said, line)
+        for place, (said, line) in enumerate(zip(lines[GREETING:], expected, strict=False))
+        if said != line
+    ]
+    assert differing[:3] == []
+    assert len(lines) == GREETING + len(expected)
+
+
+@each_board
+def test_a_year_of_weather_is_python_s_to_the_letter(
+    name: str, year: Int32, year_folder: Path, snow: sml.QuantizedMLP
+) -> None:
+    """millis() wraps seven times meanwhile."""
+    assert YEAR * HOUR_MS // 2**32 == 7
+    check_year(name, FAST, year_folder, year, snow)
+
+
+@pytest.mark.sweep
+@each_board
+@pytest.mark.parametrize("flags", [("-Os",), ("-O2",), ("-O3",), ("-O1",)], ids=" ".join)
+def test_a_year_at_every_optimization(
+    name: str, flags: tuple[str, ...], year: Int32, year_folder: Path, snow: sml.QuantizedMLP
+) -> None:
+    check_year(name, (*PIO_FLAGS, *flags), year_folder, year, snow)
+
+
+def test_the_year_has_everything_in_it(year: Int32, snow: sml.QuantizedMLP) -> None:
+    """Or its comparison would prove less than it says."""
+    lines = expected_lines(year, snow)
+    assert sum("(yes)" in line for line in lines) > 200
+    assert len({line.split(" code ")[1] for line in lines if " code " in line}) > 100
+    assert any(line.endswith(f" code {snow.decision_threshold}") for line in lines)
+    for words in ("3 more hours", "2 more hours", "1 more hour ", "(sensor error)", "-> snow 0 %"):
+        assert any(words in line for line in lines)
+    present = year[year[:, 0] != replay.MISSING]
+    assert present[:, 1].max() == 10000 and present[:, 1].min() < 2000
+    assert present[:, 0].min() < -1000 and present[:, 0].max() > 2000
+
+
+@pytest.mark.parametrize("readings", [1, 2, 7, 3600])
+def test_the_mean_of_any_number_of_readings_is_what_was_recorded(
+    readings: int, snow: sml.QuantizedMLP
+) -> None:
+    """The replayed readings of an hour differ from it, and yet the hour is exact."""
+    hours = run_firmware.replayed(FIRMWARE / "replay")
+    elf = build(ENVIRONMENTS[0], *FAST, f"-DSTATION_READINGS={readings}")
+    expected = expected_lines(hours, snow)
+    assert first_lines(ENVIRONMENTS[0], elf, GREETING + len(hours))[GREETING:] == expected
+
+
+def test_a_line_is_what_is_written_by_hand(snow: sml.QuantizedMLP) -> None:
+    """Of the expected lines' own parts: the documented example, and roundings."""
+    assert [str(tenths(n)) for n in (-4, -5, 0, 4, 5, -1250, -1255, 10000)] == [
+        "0.0", "-0.1", "0.0", "0.0", "0.1", "-12.5", "-12.6", "100.0"
+    ]  # fmt: skip
+    assert [percent(code) for code in (-128, -127, -126, 0, 127)] == [0, 0, 1, 50, 100]
+    assert percent(-128 + 32) == Decimal(13)  # 12.5 %
+    hours = np.array([[1200, 8500]] * 3 + [[replay.MISSING, 0], [-4, 9]], np.int32)
+    code = int(snow.run(snow.prepare_input([[1200, 8500] * 3]))[0, 0])
+    assert code < snow.decision_threshold
+    assert expected_lines(hours, snow) == [
+        "12.0 C 85.0 % -> no forecast, 2 more hours (starting)",
+        "12.0 C 85.0 % -> no forecast, 1 more hour (starting)",
+        f"12.0 C 85.0 % -> snow {percent(code)} % (no) code {code}",
+        "no reading -> no forecast, 3 more hours (sensor error)",
+        "0.0 C 0.1 % -> no forecast, 2 more hours (sensor error)",
+    ]
+
+
+# --- what the comparison notices --------------------------------------------------------------
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Callable[[str, str, str], Path]:
+    """Makes a copy of the firmware with one place of one file changed."""
+
+    def change(file: str, old: str, new: str) -> Path:
+        folder = tmp_path / "firmware"
+        shutil.copytree(FIRMWARE, folder)
+        text = (folder / file).read_text("utf-8")
+        assert text.count(old) == 1
+        (folder / file).write_text(text.replace(old, new), "utf-8")
+        return folder
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("s->hours_needed = s->config.window;", "s->hours_needed = s->config.window - 1;"),
+        ("s->sum[c] += clamp", "s->sum[c] = (int32_t)s->config.readings * clamp"),
+        ("(s->window, s->window + SENSOR_CHANNELS,", "(s->window, s->window,"),
+        ("s->forecast = code >= threshold", "s->forecast = code > threshold"),
+        (
+            "hours = (now - s->hour_start)",
+            "hours = now < s->hour_start ? 0 : (now - s->hour_start)",
+        ),
+    ],
+    ids=["window with a hole", "last reading only", "hours stand still", "threshold", "wrap"],
+)
+def test_the_year_notices_a_mistake_in_the_station(
+    old: str,
+    new: str,
+    changed: Callable[[str, str, str], Path],
+    year: Int32,
+    year_folder: Path,
+    snow: sml.QuantizedMLP,
+) -> None:
+    """In its first 1300 hours: millis() wraps after 1193."""
+    name, n = ENVIRONMENTS[0], 1300
+    elf = build(name, *FAST, replay=year_folder, firmware=changed("station.c", old, new))
+    lines = first_lines(name, elf, GREETING + n)[GREETING:]
+    assert lines and lines != expected_lines(year[:n], snow)
+
+
+@each_board
+def test_a_station_that_feeds_no_watchdog_is_seen(
+    name: str, changed: Callable[[str, str, str], Path]
+) -> None:
+    firmware = changed("main.cpp", "        board_watchdog_feed();", "        ;")
+    code, lines = wait_for_end(name, build(name, *PIO_FLAGS, firmware=firmware))
+    assert (code, lines[-1]) == (1, "watchdog")
+
+
+@each_board
+def test_a_fault_is_seen(name: str, changed: Callable[[str, str, str], Path]) -> None:
+    firmware = changed("main.cpp", "    load_model();\n", '    __asm__ volatile("udf #0");\n')
+    flags = (*PIO_FLAGS, "-Wno-unused-function")  # of load_model
+    code, lines = wait_for_end(name, build(name, *flags, firmware=firmware))
+    assert (code, lines) == (1, ["fault"])
+
+
+# --- a computer on the port, in real time -----------------------------------------------------
+
+
+@each_board
+def test_a_computer_talks_to_the_emulated_board(name: str, golden: str) -> None:
+    with on_a_port(name, build(name)) as port:
+        computer = os.open(port, os.O_RDWR | os.O_NOCTTY)
+        try:
+            assert ask(computer, b"selftest\n").decode() == golden
+            assert f"board={name.replace('_', '-')}".encode() in ask(computer, b"status\n")
+            assert ask(computer, b"what?\n").startswith(b"error ")
+        finally:
+            os.close(computer)
+
+
+@each_board
+def test_no_byte_of_a_flood_is_lost(name: str, snow: sml.QuantizedMLP) -> None:
+    """More than the board's buffer holds: the computer has to wait."""
+    rows = np.random.default_rng(1).integers(-128, 128, (200, snow.inputs)).astype(np.int8)
+    with on_a_port(name, build(name)) as port:
+        computer = os.open(port, os.O_RDWR | os.O_NOCTTY)
+        try:
+            os.write(computer, b"".join(b"run %s\n" % row.tobytes().hex().encode() for row in rows))
+            answers = [next_line(computer) for _ in rows]
+        finally:
+            os.close(computer)
+    expected = [b"output %s" % row.tobytes().hex().encode() for row in snow.run(rows)]
+    assert answers == expected and len(set(answers)) > 10
+
+
+# --- the tools --------------------------------------------------------------------------------
+
+
+def test_the_committed_hours_are_what_the_tool_writes(tmp_path: Path, hours: pd.DataFrame) -> None:
+    assert replay.main(["-o", str(tmp_path)]) == 0
+    committed = FIRMWARE / "replay" / replay.NAME
+    assert (tmp_path / replay.NAME).read_bytes() == committed.read_bytes()
+
+    counts = run_firmware.replayed(FIRMWARE / "replay")
+    week = hours[hours["time"] >= "2007-02-21 01:00"].head(168)
+    real = week[["temperature_2m", "relative_humidity_2m"]].to_numpy()
+    there = np.arange(168) != 100
+    assert np.abs(counts[there] - 100 * real[there]).max() < 1e-6
+    assert counts[100].tolist() == [-32768, 0]
+    assert (week["snowfall"] > 0.5).sum() == 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--start", "soon"], "start 'soon': write it like 2007-02-21T01:00"),
+        (["--start", "2030-01-01T00:00"], "168 hours from 2030-01-01T00:00: there are those of "),
+        (["--start", "2008-09-30T20:00"], "168 hours from 2008-09-30T20:00: there are those of "),
+        (["--hours", "0"], "0 hours from 2007-02-21T01:00: there are those of "),
+        (["--missing", "7,168"], "missing hours are numbered from 0 to 167"),
+    ],
+)
+def test_hours_that_are_not_there_are_refused(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert replay.main([*arguments, "-o", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(message) and said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_s_own_gap_is_a_missing_hour(hours: pd.DataFrame) -> None:
+    gap = hours.drop(index=3)
+    counts = replay.counts_of(gap, "1998-10-01T01:00", 6)
+    assert np.flatnonzero(counts[:, 0] == replay.MISSING).tolist() == [3]
+
+
+def test_platformio_is_given_the_scons_that_it_wants(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require("platformio")
+    folder = local_scons.install(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == [".piopm", "package.json", "scons.py"]
+    assert json.loads((folder / "package.json").read_text())["version"] == "4.41101.0"
+    monkeypatch.setattr(local_scons, "version", lambda _: "4.12.0")
+    with pytest.raises(ScratchmlError, match=r"wants tool-scons ~4\.41101\.0, not 4\.41200\.0"):
+        local_scons.install(tmp_path)
+
+
+def test_no_missing_tool_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tests are left out by name, under CI they fail; ``make firmware`` says what to do."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for ci, outcome in (("true", pytest.fail.Exception), ("false", pytest.skip.Exception)):
+        monkeypatch.setenv("CI", ci)
+        with pytest.raises(outcome, match="arm-none-eabi-gcc is not here.*make toolchain"):
+            firmware_builds.run([], tmp_path)
+        with (
+            pytest.raises(outcome, match="qemu-system-arm is not here.*make toolchain"),
+            on_a_port(ENVIRONMENTS[0], tmp_path),
+        ):
+            pass
+    assert run_firmware.main(["--folder", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "qemu-system-arm is not here; add it with: make toolchain\n"
+    with pytest.raises(ScratchmlError, match="arm-none-eabi-gcc is not here.*make toolchain"):
+        run_firmware.build(ENVIRONMENTS, tmp_path, tmp_path)
