@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,8 @@ hypothesis.settings.register_profile("search", deadline=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "search")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+RP2040JS = "rp2040js@1.4.1"
 
 #: What a test may ask for, and the command that adds it.
 HOW_TO_ADD = {
@@ -93,6 +96,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     sweeps = [t for t in terminalreporter.stats.get("deselected", []) if "sweep" in t.keywords]
     if sweeps:
         terminalreporter.line(f"{len(sweeps)} sweeps take minutes and were not run: make sweep")
+
+
+@pytest.fixture(scope="session")
+def rp2040js(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the emulator of an RP2040 and the scripts that use it."""
+    require("node")
+    folder = tmp_path_factory.mktemp("rp2040js")
+    command = [require("npm"), "install", "--no-audit", "--no-fund", "--prefix", ".", RP2040JS]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    if result.returncode:
+        leave_out("npm's registry cannot be reached; connect to it and repeat: make test")
+    for script in (ROOT / "tests" / "js").iterdir():
+        shutil.copy(script, folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

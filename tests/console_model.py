@@ -16,7 +16,7 @@ from scratchml.export import fingerprint
 from scratchml.quantized import QuantizedMLP
 
 PATIENCE_MS = 5000
-POLL_BYTES = POLL_ROWS = 64
+POLL_BYTES, POLL_ROWS = 64, 256
 
 HELP = "help, status, selftest, digest ROWS SEED, run HEX, feed COUNTS ..., bench"
 NO_TEXT = "error this is no text"

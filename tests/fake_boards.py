@@ -78,6 +78,12 @@ class Honest:
         return "bench cycles=1234 clock=64000000"
 
 
+def instead(model: QuantizedMLP, command: str, answer: bytes | None) -> Answer:
+    """An honest board, but for the answer to one command; ``None`` hangs up."""
+    honest = Honest(model)
+    return lambda line: answer if line.split()[:1] == [command] else honest(line)
+
+
 class FakeBoard:
     """A pseudo-terminal, and a thread that answers each line. A context manager.
 

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from conftest import ROOT, require
-from run_firmware import ENVIRONMENTS, PLATFORM, board, qemu
+from run_firmware import PLATFORM, board, qemu
 
 from scratchml.resources import engine_assembly, engine_folder, engine_sources
 

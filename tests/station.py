@@ -123,11 +123,15 @@ def _compile(*arguments: str | Path) -> None:
 
 
 @functools.cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """Removed with this process."""
+    return tempfile.TemporaryDirectory()
+
+
+@functools.cache
 def _objects() -> tuple[Path, dict[str, Path]]:
-    """A folder for this session, and the object files in it."""
-    folder = tempfile.TemporaryDirectory()
-    _objects.folder = folder  # type: ignore[attr-defined]  # removed with this function
-    wrapping = Path(folder.name) / f"{MODULE}.c"
+    """The folder, and the object files in it."""
+    wrapping = Path(_folder().name) / f"{MODULE}.c"
     ffi = cffi.FFI()
     ffi.cdef(_declarations())
     ffi.set_source(

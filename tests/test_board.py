@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
-from types import SimpleNamespace
-from typing import Any
 
 import host_firmware
 import numpy as np
-import pandas as pd
 import pytest
-from conftest import ROOT, random_model, require
+from conftest import ROOT, require
 from fake_boards import HOUR, FakeBoard, Honest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import scratchml as sml
-from scratchml.board import Board, Forecast, Link, Status, find_ports, the_board
+from scratchml.board import Board, Forecast, Link, Status
 from scratchml.board.answers import protocol_of
 from scratchml.board.client import ENGINE, PROTOCOL
 from scratchml.board.compare import expected_forecasts
 from scratchml.board.link import GREETING, LONGEST_LINE
-from scratchml.board.windows import cut_windows, first_test_hour
 from scratchml.errors import ScratchmlError
 from scratchml.export import fingerprint
 
@@ -197,6 +194,17 @@ def test_lines_that_never_stop_are_no_answer() -> None:
         assert set(fake.lines) == {"status"}
 
 
+def test_a_board_that_takes_no_bytes() -> None:
+    master, slave = pty.openpty()
+    with (
+        Link(os.ttyname(slave), timeout=0.2) as link,
+        pytest.raises(ScratchmlError, match="the board takes no bytes: reset it"),
+    ):
+        link.send("x" * 2**20)
+    os.close(slave)
+    os.close(master)
+
+
 # --- fake boards -----------------------------------------------------------------------------
 
 
@@ -248,100 +256,8 @@ def test_a_board_s_patience_with_a_digest_grows_with_its_rows() -> None:
             board.digest(MODEL, 10, 0)
 
 
-# --- ports -----------------------------------------------------------------------------------
-
-
-def usb(device: str, vid: int | None, pid: int | None, number: str | None = None) -> Any:
-    """What pyserial says of a port."""
-    return SimpleNamespace(device=device, description="n/a", vid=vid, pid=pid, serial_number=number)
-
-
-NANO = usb("/dev/ttyACM1", 0x2341, 0x805A, "77")
-BOOT = usb("/dev/ttyACM1", 0x2341, 0x005A)
-PICO = usb("/dev/ttyACM0", 0x2E8A, 0x00C0)
-UNKNOWN_PI = usb("/dev/ttyACM3", 0x2E8A, 0x1234)
-UNO = usb("/dev/ttyACM2", 0x2341, 0x0043)
-UART = usb("/dev/ttyS0", None, None)
-
-
-def with_ports(monkeypatch: pytest.MonkeyPatch, *ports: Any) -> None:
-    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: list(ports))
-
-
-def test_boards_are_known_by_their_usb_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_ports(monkeypatch, NANO, UART, PICO, UNO, UNKNOWN_PI)
-    assert [(port.device, port.board) for port in find_ports()] == [
-        ("/dev/ttyACM0", "Raspberry Pi Pico"),
-        ("/dev/ttyACM1", "Arduino Nano 33 BLE"),
-        ("/dev/ttyACM2", None),
-        ("/dev/ttyACM3", "Raspberry Pi board"),
-        ("/dev/ttyS0", None),
-    ]
-
-
-def test_the_only_board_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_ports(monkeypatch, UART, NANO)
-    assert the_board() == "/dev/ttyACM1"
-    with_ports(monkeypatch, BOOT)
-    assert the_board() == "/dev/ttyACM1"
-
-
-@pytest.mark.parametrize(
-    ("ports", "message"),
-    [
-        ([], "no board is connected: connect one .*hardware.md.$"),
-        ([UNO, UART], r"no board is connected: .*--port .there are /dev/ttyACM2, /dev/ttyS0.$"),
-        ([NANO, PICO], r"2 boards .*: /dev/ttyACM0 .Raspberry Pi Pico., /dev/ttyACM1 .Arduino"),
-    ],
-)
-def test_none_or_several_are_listed(
-    ports: list[Any], message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with_ports(monkeypatch, *ports)
-    with pytest.raises(ScratchmlError, match=message):
-        the_board()
-
-
 def test_nothing_loads_pyserial_before_a_port_is_needed() -> None:
     program = (
         "import scratchml, scratchml.cli, scratchml.board, sys; sys.exit('serial' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
-
-
-# --- windows of hours ------------------------------------------------------------------------
-
-
-def test_windows_are_those_of_the_test_rows(hours: pd.DataFrame, data: sml.Dataset) -> None:
-    recipe = data.recipe
-    windows = cut_windows(hours, MODEL, first_test_hour(hours, recipe), 10**6)
-    n = len(data.test.counts)
-    assert len(windows) == n + recipe.horizon  # the last has nothing to be compared with
-    assert (np.array([w.counts for w in windows[:n]]) == data.test.counts).all()
-    assert [w.snow for w in windows[:n]] == (data.test.y == 1).tolist()
-    assert (windows[-1].fell, windows[-1].snow) == (None, None)
-    newest = hours.iloc[data.test.index[7]]
-    assert windows[7].time == newest["time"]
-    assert windows[7].ahead == newest["time"] + pd.Timedelta(hours=recipe.horizon)
-    assert windows[7].temperature == newest["temperature_2m"]
-    assert windows[7].humidity == newest["relative_humidity_2m"]
-
-
-def test_no_window_reaches_across_a_gap(hours: pd.DataFrame) -> None:
-    table = hours.iloc[[0, 1, 2, 4, 5, 6, 7]].reset_index(drop=True)
-    start = table["time"].iloc[0]
-    windows = cut_windows(table, MODEL, start, 100)
-    assert [(w.time - start) // pd.Timedelta(hours=1) for w in windows] == [2, 6, 7]
-    assert [w.fell is None for w in windows] == [True, False, True]
-    assert len(cut_windows(table, MODEL, start, 2)) == 2
-    (last,) = cut_windows(table, MODEL, table["time"].iloc[4], 100)
-    assert last.time == table["time"].iloc[6]
-    with pytest.raises(ScratchmlError, match=r"no 3 hours in a row from .*; the table goes from "):
-        cut_windows(table, MODEL, table["time"].iloc[5], 100)
-    with pytest.raises(ScratchmlError, match="no 3 hours in a row"):
-        cut_windows(table.iloc[:2], MODEL, start, 100)
-
-
-def test_a_model_of_other_inputs_is_not_fed(hours: pd.DataFrame) -> None:
-    with pytest.raises(ScratchmlError, match="the weather station measures"):
-        cut_windows(hours, random_model([6, 1], 0), hours["time"].iloc[0], 1)

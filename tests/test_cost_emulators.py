@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import ROOT, leave_out, random_model, require
+from conftest import random_model, require
 
 import scratchml as sml
 from scratchml.cost.cpus import CORTEX_M0PLUS, CORTEX_M4, Cpu
@@ -29,8 +28,6 @@ ENDING = 3
 
 #: The RP2040's SRAM, where code runs without wait states.
 SRAM, CODE_BYTES = 0x20000000, 0x20000
-
-RP2040JS = "rp2040js@1.4.1"
 
 
 @dataclass(frozen=True)
@@ -138,19 +135,6 @@ def test_some_of_them_are_skipped_in_if_then_blocks(tmp_path: Path) -> None:
 
 
 # --- rp2040js ----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def rp2040js(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package and the script that uses it."""
-    require("node")
-    folder = tmp_path_factory.mktemp("rp2040js")
-    command = [require("npm"), "install", "--no-audit", "--no-fund", "--prefix", ".", RP2040JS]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
-    if result.returncode:
-        leave_out("npm's registry cannot be reached; connect to it and repeat: make test")
-    shutil.copy(ROOT / "tests" / "js" / "rp2040_cycles.mjs", folder)
-    return folder
 
 
 def emulated_rp2040(

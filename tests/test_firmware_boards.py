@@ -134,7 +134,7 @@ def test_a_computer_that_reads_again_gets_whole_lines(
 def test_a_computer_that_goes_away_in_the_middle_of_a_line(board: Board) -> None:
     board.start(is_open=True, reads=False)
     assert board.write(bytes(200)) <= PATIENCE_MS + 1
-    board.world.is_open = board.world.held = 0
+    board.world.is_open = 0  # what the port holds stays there
     assert board.write(bytes(200)) == 0
     board.world.is_open = board.world.reads = 1
     board.world.sent = 0

@@ -3,15 +3,14 @@
 What runs is the very image for the chip's flash: its second stage of booting, the start of clocks
 and UART, interrupts, sleep and watchdog, the engine, the model and the station.
 
-What it cannot show: rp2040js has no boot ROM, so nobody but make_uf2.py checks the second stage; its
-crystal is stable, its PLL locked and every block out of reset at once; its UART sends a byte in no
-time and receives without noise; flash and its cache take no time; it knows no faults.
+What it cannot show: rp2040js has no boot ROM, so nobody but make_uf2.py checks the second stage;
+its crystal is stable, its PLL locked and every block out of reset at once; its UART sends a byte in
+no time and receives without noise; flash and its cache take no time; it knows no faults.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from bisect import bisect
@@ -26,7 +25,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 import run_firmware
-from conftest import ROOT, leave_out, require
+from conftest import ROOT, require
 from run_firmware import expected_lines, percent, replayed
 
 import scratchml as sml
@@ -37,7 +36,6 @@ from scratchml.resources import engine_assembly, engine_folder, engine_sources
 
 FIRMWARE = ROOT / "csrc" / "firmware"
 MACHINE = ROOT / "csrc" / "platform" / "machines" / "rp2040"
-RP2040JS = "rp2040js@1.4.1"
 
 CPU = "-mcpu=cortex-m0plus -mthumb".split()
 COMMON = (
@@ -116,21 +114,15 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def boot(tmp_path_factory: pytest.TempPathFactory) -> Boot:
+def boot(rp2040js: Path) -> Boot:
     """Lets a UF2 file run for some milliseconds, while a computer sends lines."""
     node = require("node")
-    folder = tmp_path_factory.mktemp("rp2040js")
-    command = [require("npm"), "install", "--no-audit", "--no-fund", "--prefix", ".", RP2040JS]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
-    if result.returncode:
-        leave_out("npm's registry cannot be reached; connect to it and repeat: make test")
-    shutil.copy(ROOT / "tests" / "js" / "rp2040_boot.mjs", folder)
 
     def boot(uf2: Path, ms: float, send: Sequence[Any] = (), **more: Any) -> Run:
         job = {"uf2": str(uf2), "ms": ms, "send": list(send), **more}
-        (folder / "job.json").write_text(json.dumps(job))
+        (rp2040js / "job.json").write_text(json.dumps(job))
         result = subprocess.run(
-            [node, "rp2040_boot.mjs", "job.json"], cwd=folder, capture_output=True, text=True,
+            [node, "rp2040_boot.mjs", "job.json"], cwd=rp2040js, capture_output=True, text=True,
             timeout=600,
         )  # fmt: skip
         assert (result.returncode, result.stderr) == (0, "")
@@ -276,10 +268,13 @@ def test_it_answers_a_computer(boot: Boot, uf2: Path, snow: sml.QuantizedMLP) ->
     ]
 
 
-def test_run_and_feed_are_python_s(boot: Boot, uf2: Path, snow: sml.QuantizedMLP) -> None:
-    """Random codes, and those of weather; random counts, the usual ones and as far as they go."""
+def test_run_and_feed_are_python_s(
+    boot: Boot, uf2: Path, snow: sml.QuantizedMLP, hours: pd.DataFrame
+) -> None:
+    """Codes and counts: random ones, those of weather, and counts as far as they go."""
     rng = np.random.default_rng(8)
-    usual = rng.integers([-900, 7000] * 3, [400, 10001] * 3, (250, 6), np.int32)
+    winter = replay.counts_of(hours, "2006-01-10T01:00", 750).reshape(250, 6).astype(np.int32)
+    usual = winter + rng.integers(-300, 301, (250, 6), np.int32)
     codes = np.concatenate([rng.integers(-128, 128, (100, 6), np.int8), snow.prepare_input(usual)])
     extreme = rng.choice(np.array([-(2**31), -(10**6), 10**6, 2**31 - 1], np.int32), (50, 6))
     counts = np.concatenate([usual, extreme])
@@ -289,7 +284,7 @@ def test_run_and_feed_are_python_s(boot: Boot, uf2: Path, snow: sml.QuantizedMLP
     for code in snow.run(snow.prepare_input(counts))[:, 0].tolist():
         answer = "yes" if code >= snow.decision_threshold else "no"
         expected.append(f"forecast {code} {percent(code)} {answer}")
-    assert len(set(expected)) > 120
+    assert len(set(expected)) > 50
     assert answers(boot, uf2, lines) == expected
 
 

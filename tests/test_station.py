@@ -105,7 +105,7 @@ def test_any_life_is_as_in_the_model(life: tuple[Config, int, list[Poll]]) -> No
 
 
 @pytest.mark.sweep
-@settings(max_examples=5000)
+@settings(max_examples=2000)
 @given(lives())
 def test_many_lives_are_as_in_the_model(life: tuple[Config, int, list[Poll]]) -> None:
     check(firmware(), *life)

@@ -78,6 +78,7 @@ def header(counts: Int16, start: str) -> str:
             "",
             f"enum {{ REPLAY_HOURS = {len(counts)} }};",
             "",
+            "/* clang-format off */",
             "static const int16_t replay_hours[REPLAY_HOURS][2] = {",
             *rows,
             "};",

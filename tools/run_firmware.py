@@ -53,6 +53,7 @@ def build(environments: Sequence[str], core: Path, workspace: Path) -> dict[str,
 
     Raises:
         ScratchmlError: something is not installed, or the build fails; its output was printed.
+        subprocess.TimeoutExpired: it hangs, as PlatformIO does over a package it cannot get.
     """
     need("arm-none-eabi-gcc")
     install(core)
@@ -107,11 +108,11 @@ def first_lines(name: str, elf: Path, n: int) -> list[str]:
     """
     command = qemu(name, elf, "stdio")
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
+        said = process.stdout or ()  # a pipe, whatever the types say
         hangs = threading.Timer(RUN_TIMEOUT, process.kill)
         hangs.start()
         try:
-            lines = [line for _, line in zip(range(n), process.stdout, strict=False)]
+            lines = [line for _, line in zip(range(n), said, strict=False)]
         finally:
             hangs.cancel()
             process.kill()

@@ -27,6 +27,8 @@ static const uint32_t WATCHDOG_MS = 8000;
 static const station_config CONFIG = {STATION_HOUR_MS, STATION_READINGS, STATION_STUCK_READINGS,
                                       MODEL_INPUTS / SENSOR_CHANNELS};
 static_assert(STATION_READINGS > 0 && STATION_READINGS <= STATION_MAX_READINGS, "see station.h");
+static_assert(STATION_READINGS <= STATION_HOUR_MS && STATION_HOUR_MS <= INT32_MAX, "see station.h");
+static_assert(STATION_STUCK_READINGS >= 0 && STATION_STUCK_READINGS != 1, "see station.h");
 
 static uint32_t memory[MODEL_MEMORY_BYTES / 4];
 static int32_t window[MODEL_INPUTS];
@@ -39,10 +41,11 @@ static console computer;
 static void halt(const text &why)
 {
     for (;;) {
-        text line = why;
-        console_write(&line);
+        console_write(&why);
         for (int i = 0; i < 20; i++) {
             board_led(i % 2 != 0);
+            while (board_read() >= 0) { // nobody answers, and what is unread would end the sleep
+            }
             board_sleep(100);
         }
     }

@@ -57,8 +57,8 @@ void board_watchdog_feed(void)
 enum { CRYSTAL_HZ = 12000000 };
 enum { CLK_SYS_SOURCES = 0xE1, FROM_PLL_SYS = 1, UNDIVIDED = 1 << 8 };
 
-/* What the core has set up. Its macro F_CPU may say something else: Arduino-mbed's is 133 MHz, and
- * the chip runs at 125. */
+/* What the core has set up. The macro F_CPU may say something else: PlatformIO's is 133 MHz, where
+ * Arduino-mbed runs the chip at 125. */
 uint32_t board_clock(void)
 {
     if ((CLK_SYS_CTRL & CLK_SYS_SOURCES) != FROM_PLL_SYS || CLK_SYS_DIV != UNDIVIDED) {

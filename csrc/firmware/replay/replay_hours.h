@@ -8,6 +8,7 @@
 
 enum { REPLAY_HOURS = 168 };
 
+/* clang-format off */
 static const int16_t replay_hours[REPLAY_HOURS][2] = {
     {-320, 9800},
     {-330, 9800},

@@ -40,7 +40,7 @@ ENGINE = int(_engine.lib.SML_MODEL_VERSION)
 RETRY = 1.0
 
 #: Cycles that a row of a digest may take: 100 for each weight, and 20,000 for the rest, at 16 MHz.
-#: The slowest kernel on the slowest CPU takes a tenth of it; an emulator may need it.
+#: No kernel needs as many; an emulator may.
 CYCLES_A_WEIGHT, CYCLES_A_ROW, SLOWEST_CLOCK = 100, 20_000, 16e6
 
 

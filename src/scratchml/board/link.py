@@ -127,28 +127,30 @@ class Link:
         while line := self.read_line(until):
             if match := answer.fullmatch(line):
                 return match
-            if line.startswith("error "):
-                raise ScratchmlError(
-                    f"{self.port}: the board answers {line!r} to {_short(command)}"
-                )
-            if line.startswith(GREETING):
-                raise ScratchmlError(
-                    f"{self.port}: the board has started anew while it was asked; try again, with "
-                    "another cable or supply if that goes on"
-                )
-            self.refuse_halted(line)
-            late = line.startswith("status ")  # it was asked more than once
-            if HOURLY not in line and not late:
-                raise ScratchmlError(
-                    f"{self.port}: the board answers {_short(line)} to {_short(command)}, which "
-                    "this scratchml cannot read; try again"
-                )
+            self._pass_over(line, command)
         begun = self._received.decode("ascii", "replace")
         came = f"only {_short(begun)} came" if begun else "nothing came"
         raise ScratchmlError(
             f"{self.port}: no answer to {_short(command)} within {timeout:g} s, {came}; wait longer"
             " with --timeout, or reset the board"
         )
+
+    def _pass_over(self, line: str, command: str) -> None:
+        """Raise ScratchmlError unless nobody asked for the line, and nothing is wrong with it."""
+        if line.startswith("error "):
+            raise ScratchmlError(f"{self.port}: the board answers {line!r} to {_short(command)}")
+        if line.startswith(GREETING):
+            raise ScratchmlError(
+                f"{self.port}: the board has started anew while it was asked; try again, with "
+                "another cable or supply if that goes on"
+            )
+        self.refuse_halted(line)
+        late = line.startswith("status ")  # it was asked more than once
+        if HOURLY not in line and not late:
+            raise ScratchmlError(
+                f"{self.port}: the board answers {_short(line)} to {_short(command)}, which this "
+                "scratchml cannot read; try again"
+            )
 
     def refuse_halted(self, line: str) -> None:
         """Raise ScratchmlError if the line is one that a halted board repeats for ever."""

@@ -131,9 +131,9 @@ def station_table(costs: Sequence[Cost], stations: Sequence[StationCost]) -> Tab
         ("flash with engine and model, bytes", lambda s: f"{s.total:,}"),
         ("RAM with the model's, bytes", lambda s: f"{s.ram:,}"),
         ("stack, bytes", lambda s: f"{s.stack:,}"),
-        ("cycles, zero wait states: the loop that ends an hour", lambda s: f"{s.hour:,}"),
-        ("  a loop that takes a reading", lambda s: f"{s.reading:,}"),
-        ("  a loop with nothing to do", lambda s: f"{s.idle:,}"),
+        ("cycles, zero wait states: loop, end of an hour", lambda s: f"{s.hour:,}"),
+        ("  loop, a reading", lambda s: f"{s.reading:,}"),
+        ("  loop, nothing to do", lambda s: f"{s.idle:,}"),
         ("cycles, zero wait states: a whole hour", lambda s: f"{s.of_an_hour:,}"),
     ]
     table = _table("The weather station (csrc/firmware)", *(c.cpu.title for c in costs))

@@ -33,8 +33,13 @@ void machine_stop(const char *why)
 _Noreturn void reset(void);
 _Noreturn void reset(void)
 {
-    memcpy(data_start, data_load, (size_t)((char *)data_end - (char *)data_start));
-    memset(bss_start, 0, (size_t)((char *)bss_end - (char *)bss_start));
+    const uint32_t *from = data_load; /* initial values lie in flash */
+    for (uint32_t *word = data_start; word != data_end; word++) {
+        *word = *from++;
+    }
+    for (uint32_t *word = bss_start; word != bss_end; word++) {
+        *word = 0;
+    }
     main();
     machine_stop("main is over");
 }

@@ -10,9 +10,9 @@ typedef struct {
     volatile uint32_t data, state, control, interrupts, divider;
 } cmsdk_uart;
 
-enum { TX_FULL = 1 << 0, RX_FULL = 1 << 1 };                         /* of state */
+enum { TX_FULL = 1 << 0, RX_FULL = 1 << 1 };                            /* of state */
 enum { TX_ENABLE = 1 << 0, RX_ENABLE = 1 << 1, RX_INTERRUPT = 1 << 3 }; /* of control */
-enum { RX_CAME = 1 << 1 };                                           /* of interrupts */
+enum { RX_CAME = 1 << 1 };                                              /* of interrupts */
 
 static cmsdk_uart *const uart = (cmsdk_uart *)0x40004000;
 

@@ -6,7 +6,9 @@
 
 #include <string.h>
 
-extern uint32_t data_load[], data_start[], data_end[], bss_start[], bss_end[], stack_top[];
+/* Of the linker script: places, and as the addresses of two, numbers of bytes. */
+extern uint32_t data_start[], data_load[], bss_start[], stack_top[];
+extern char data_bytes[], bss_bytes[];
 
 /* Of main.cpp. */
 void setup(void);
@@ -15,8 +17,8 @@ void loop(void);
 _Noreturn void reset(void);
 _Noreturn void reset(void)
 {
-    memcpy(data_start, data_load, (size_t)((char *)data_end - (char *)data_start));
-    memset(bss_start, 0, (size_t)((char *)bss_end - (char *)bss_start));
+    memcpy(data_start, data_load, (size_t)data_bytes);
+    memset(bss_start, 0, (size_t)bss_bytes);
     setup();
     for (;;) {
         loop();
