@@ -121,8 +121,9 @@ def test_a_model_of_another_s(firmware: Board, model: sml.QuantizedMLP) -> None:
         firmware.check_model(model, "own.tflite")
 
 
-def test_somebody_s_half_line_is_ended() -> None:
-    """Its error comes before our status, and is not taken for an answer to us."""
+def test_somebody_s_half_line_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its error comes before our status, which is asked for once, and is no answer to us."""
+    monkeypatch.setattr("scratchml.board.client.RETRY", 60.0)
     with host_firmware.running(host_firmware.built()) as port:
         other = os.open(port, os.O_RDWR | os.O_NOCTTY)
         os.write(other, b"run 0102")

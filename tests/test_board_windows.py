@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import host_firmware
 import numpy as np
 import pandas as pd
@@ -28,6 +30,16 @@ def test_windows_are_those_of_the_test_rows(hours: pd.DataFrame, data: sml.Datas
     assert windows[7].ahead == newest["time"] + pd.Timedelta(hours=recipe.horizon)
     assert windows[7].temperature == newest["temperature_2m"]
     assert windows[7].humidity == newest["relative_humidity_2m"]
+
+
+@pytest.mark.parametrize("horizon", [0, 2])
+def test_the_hour_ahead_is_as_far_as_the_model_looks(hours: pd.DataFrame, horizon: int) -> None:
+    metadata = {**MODEL.metadata, "recipe": {**MODEL.metadata["recipe"], "horizon": horizon}}
+    start = hours["time"].iloc[1000]
+    (window,) = cut_windows(hours, replace(MODEL, metadata=metadata), start, 1)
+    assert window.time == hours["time"].iloc[1002]
+    assert window.ahead == hours["time"].iloc[1002 + horizon]
+    assert window.fell == hours["snowfall"].iloc[1002 + horizon]
 
 
 def test_no_window_reaches_across_a_gap(hours: pd.DataFrame) -> None:
