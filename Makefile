@@ -53,7 +53,7 @@ benchmark: $(VENV)/.test ## measure the figures in the README
 	$(BIN)/python benchmarks/host_speed.py
 
 clean: ## delete the virtual environment and everything built
-	rm -rf $(VENV) build dist src/*.egg-info src/scratchml/_engine*.so
+	rm -rf $(VENV) build dist .pio src/*.egg-info src/scratchml/_engine*.so
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

@@ -110,7 +110,9 @@ def _declarations() -> str:
         from scratchml._engine_build import declarations
     headers = [engine_folder() / "scratchml.h", *(FIRMWARE / f"{name}.h" for name in HEADERS)]
     model = declarations(FIRMWARE / "model" / "model.h").splitlines()
-    sizes = [line for line in model if "MODEL_INPUTS" in line or "MODEL_OUTPUTS" in line]
+    numbers = {line.split()[1]: line for line in model if line.startswith("#define")}
+    # of the memory's sizes the last is a computer's
+    sizes = [numbers[f"MODEL_{name}"] for name in ("INPUTS", "OUTPUTS", "MEMORY_BYTES")]
     declared = "\n".join([*sizes, *map(declarations, headers), BOARD])
     return re.sub(r".* sensor_(begin|read)\(.*", "", declared)  # a sensor's; there is none
 

@@ -26,6 +26,7 @@ NANO = usb("/dev/ttyACM1", 0x2341, 0x805A, "77")
 BOOT = usb("/dev/ttyACM1", 0x2341, 0x005A)
 PICO = usb("/dev/ttyACM0", 0x2E8A, 0x00C0)
 UNKNOWN_PI = usb("/dev/ttyACM3", 0x2E8A, 0x1234)
+PROBE = usb("/dev/ttyACM4", 0x2E8A, 0x000C)
 UNO = usb("/dev/ttyACM2", 0x2341, 0x0043)
 UART = usb("/dev/ttyS0", None, None)
 
@@ -48,6 +49,8 @@ def test_boards_are_known_by_their_usb_numbers(monkeypatch: pytest.MonkeyPatch) 
 def test_the_only_board_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     with_ports(monkeypatch, UART, NANO)
     assert the_board() == "/dev/ttyACM1"
+    with_ports(monkeypatch, PROBE, PICO)  # whose port is some board's UART, not a board
+    assert the_board() == "/dev/ttyACM0"
     with_ports(monkeypatch, BOOT)
     assert the_board() == "/dev/ttyACM1"
 

@@ -27,7 +27,8 @@ Int16 = npt.NDArray[np.int16]
 
 NAME = "replay_hours.h"
 DEFAULT_OUTPUT = Path(__file__).resolve().parent.parent / "csrc/firmware/replay"
-DEFAULT_START, DEFAULT_HOURS, DEFAULT_MISSING = "2007-02-21T01:00", 168, "100"
+#: What is committed: a week with snow, and with an hour that is missing.
+DEFAULT_START, DEFAULT_HOURS, DEFAULT_MISSING = "2007-02-21T01:00", 168, [100]
 
 #: The temperature of an hour that is missing.
 MISSING = -(2**15)
@@ -42,12 +43,14 @@ def counts_of(table: pd.DataFrame, start: str, hours: int, missing: Collection[i
         ScratchmlError: ``start`` is no time, the table does not reach that far, or ``missing``
             names an hour that is not there.
     """
+    if hours < 1:
+        raise ScratchmlError(f"{hours} hours: there must be one at least")
     try:
         times = pd.date_range(start, periods=hours, freq="h")
     except ValueError:
         raise ScratchmlError(f"start {start!r}: write it like {DEFAULT_START}") from None
     first, last = table["time"].iloc[0], table["time"].iloc[-1]
-    if hours < 1 or times[0] < first or times[-1] > last:
+    if times[0] < first or times[-1] > last:
         raise ScratchmlError(f"{hours} hours from {start}: there are those of {first} to {last}")
     if any(not 0 <= place < hours for place in missing):
         raise ScratchmlError(f"missing hours are numbered from 0 to {hours - 1}")
@@ -99,11 +102,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Make replay_hours.h out of the embedded data.")
     parser.add_argument("--start", default=DEFAULT_START, help=f"by default {DEFAULT_START}")
     parser.add_argument("--hours", type=int, default=DEFAULT_HOURS, help="how many")
-    parser.add_argument(
-        "--missing", type=places, default=DEFAULT_MISSING, help="which to leave out: 7,8,100"
-    )
+    parser.add_argument("--missing", type=places, help="which to leave out: 7,8,100")
     parser.add_argument("-o", "--output", type=Path, default=DEFAULT_OUTPUT, help="the folder")
     given = parser.parse_args(arguments)
+    if given.missing is None:
+        given.missing = DEFAULT_MISSING if given.hours == DEFAULT_HOURS else []
     try:
         counts = counts_of(weather.load(), given.start, given.hours, given.missing)
     except ScratchmlError as error:

@@ -66,10 +66,13 @@ def build(environments: Sequence[str], core: Path, workspace: Path) -> dict[str,
     command = [sys.executable, "-m", "platformio", "run", "--project-dir", str(ROOT)]
     for name in environments:
         command += ["--environment", name]
-    done = subprocess.run(
-        command, env=os.environ | {name: str(value) for name, value in settings.items()},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=BUILD_TIMEOUT,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            command, env=os.environ | {name: str(value) for name, value in settings.items()},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=BUILD_TIMEOUT,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise ScratchmlError(f"pio run has not ended in {BUILD_TIMEOUT} s: try again") from None
     if done.returncode:
         print(done.stdout, end="", file=sys.stderr)
         raise ScratchmlError("pio run failed; its output stands above")
@@ -195,11 +198,11 @@ def main(arguments: list[str] | None = None) -> int:
     folder = parser.parse_args(arguments).folder.resolve()
     try:
         need("qemu-system-arm")
+        model = QuantizedMLP.load(committed_model())
         elves = build(ENVIRONMENTS, folder / "core", folder / "workspace")
     except ScratchmlError as error:
         print(error, file=sys.stderr)
         return 1
-    model = QuantizedMLP.load(committed_model())
     expected = expected_lines(replayed(ROOT / "csrc" / "firmware" / "replay"), model)
     results = [check(name, elf, expected) for name, elf in elves.items()]
     return 0 if all(results) else 1

@@ -34,6 +34,7 @@ FAMILY_ID_PRESENT, RP2040 = 0x2000, 0xE48BFF56
 RASPBERRY_PI, DEBUG_PROBES = 0x2E8A, (0x0004, 0x000C)
 
 DEFAULT_WAIT = 10.0  # seconds
+GOING = 3.0  # seconds until a drive that goes is seen to be gone
 LOOK_EVERY = 0.2
 
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -164,6 +165,16 @@ def bring_drive(port: str | None) -> None:
         ask_for_drive(name)
 
 
+def is_gone(drive: Path) -> bool:
+    """Whether the drive goes within ``GOING`` seconds: a system may take a moment to see it."""
+    until = time.monotonic() + GOING
+    while is_pico(drive):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.1)
+    return True
+
+
 def copy(contents: bytes, target: Path) -> None:
     """Write a file onto a drive, down to the last byte.
 
@@ -179,8 +190,8 @@ def copy(contents: bytes, target: Path) -> None:
             all_sent = True
             os.fsync(file.fileno())
     except OSError as error:
-        if all_sent and not is_pico(drive):
-            return  # with the last block the Pico starts, and its drive is gone
+        if all_sent and is_gone(drive):
+            return  # with the last block the Pico starts, and its drive goes
         with suppress(OSError):
             target.unlink()
         advice = "mount it so that you may write" if error.errno in NOT_ALLOWED else HOW

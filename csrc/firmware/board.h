@@ -21,7 +21,7 @@ void board_begin(void);
 /* Milliseconds since the start, modulo 2^32: it wraps after 49.7 days. */
 uint32_t board_millis(void);
 
-/* Returns after `ms` milliseconds, or as soon as the computer has sent a byte. */
+/* Returns after `ms` milliseconds, or as soon as a computer opens the port or has sent a byte. */
 void board_sleep(uint32_t ms);
 
 /* Whether a computer has opened the port. */
@@ -30,7 +30,7 @@ bool board_listening(void);
 /* The next byte from the computer, or -1. */
 int board_read(void);
 
-/* Never waits for a computer: what it does not take at once is dropped. */
+/* Never waits for long: what a computer does not take within half a second is dropped. */
 void board_write(const char *bytes, size_t n);
 
 void board_led(bool on);

@@ -28,8 +28,8 @@ enum {
     CONSOLE_VERSION = 1,                         /* of this protocol */
     CONSOLE_LINE_BYTES = 24 + 12 * MODEL_INPUTS, /* a command, and a sign, ten digits and a space */
     CONSOLE_PATIENCE_MS = 5000,
-    CONSOLE_POLL_BYTES = 64, /* that a poll reads at most */
-    CONSOLE_POLL_ROWS = 256  /* of a digest, that a poll runs at most */
+    CONSOLE_POLL_BYTES = 64,                                    /* that a poll reads at most */
+    CONSOLE_POLL_ROWS = 1 + 255 / (1 + MODEL_MEMORY_BYTES / 64) /* of a digest: milliseconds */
 };
 
 typedef struct {

@@ -3,22 +3,12 @@
 // main.cpp: a weather station that forecasts snow. setup() and loop() are called by the board's
 // core; everything they do is one of these five steps, or talks to a computer if there is one.
 #include "board.h"
+#include "config.h"
 #include "console.h"
 #include "model.h"
 #include "self_test.h"
 #include "sensor.h"
 #include "station.h"
-
-// Each of these may be set by a build flag, -DSTATION_HOUR_MS=60000 for instance.
-#ifndef STATION_HOUR_MS
-#define STATION_HOUR_MS 3600000
-#endif
-#ifndef STATION_READINGS
-#define STATION_READINGS 12 // an hour: every five minutes
-#endif
-#ifndef STATION_STUCK_READINGS
-#define STATION_STUCK_READINGS (24 * STATION_READINGS) // a day; the weather was never so steady
-#endif
 
 static_assert(MODEL_INPUTS % SENSOR_CHANNELS == 0, "the model reads whole hours");
 static_assert(MODEL_OUTPUTS == 1, "the model answers yes or no");
@@ -37,7 +27,8 @@ static sml_context context;
 static station weather;
 static console computer;
 
-// Says what is wrong for ever, to whoever listens, and flashes.
+// Says what is wrong, to whoever listens, and flashes: for ever, or until the watchdog, if it runs
+// already, starts the board anew.
 static void halt(const text &why)
 {
     for (;;) {
@@ -125,13 +116,13 @@ static void report()
 extern "C" void setup()
 {
     board_begin();
-    sensor_begin();
     load_model();
     initialize_model_memory();
     test_model();
     station_begin(&weather, &CONFIG, window, board_millis());
     console_begin(&computer, &context, &weather, board_millis());
     board_watchdog_start(WATCHDOG_MS);
+    sensor_begin(); // last: a bus that hangs is the watchdog's business, too
 }
 
 extern "C" void loop()

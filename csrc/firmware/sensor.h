@@ -22,10 +22,11 @@ typedef enum {
     SENSOR_NOT_A_NUMBER /* a NaN, which Arduino's libraries give after a failed reading */
 } sensor_status;
 
-/* Called once, and again after every hour without a valid reading. */
+/* Called once, and again after an hour whose readings have all failed. */
 void sensor_begin(void);
 
-/* One reading; `counts` is written only if the result is SENSOR_OK. Takes at most a second. */
+/* One reading; `counts` is written only if the result is SENSOR_OK. Takes at most a second, unless
+ * the sensor vanishes while it is asked. */
 sensor_status sensor_read(int32_t counts[SENSOR_CHANNELS]);
 
 /* What sensor_read returns for two floats of a library, in units: rounds half away from zero, and

@@ -214,7 +214,7 @@ void station_describe(const station *s, text *line)
 /* Since when the LED is where it is in its pattern; the pattern starts anew with the hour. */
 static uint32_t flash_phase(const station *s, uint32_t now)
 {
-    return (now - s->hour_start) % STATION_MAX_IDLE_MS;
+    return (now - s->hour_start) % STATION_FLASH_PERIOD_MS;
 }
 
 bool station_led(const station *s, uint32_t now)
@@ -233,8 +233,8 @@ uint32_t station_idle(const station *s, uint32_t now)
     uint32_t idle = elapsed < next ? next - elapsed : 0;
     if (s->forecast == STATION_UNKNOWN) {
         const uint32_t phase = flash_phase(s, now);
-        idle = sooner(idle,
-                      (phase < STATION_FLASH_MS ? STATION_FLASH_MS : STATION_MAX_IDLE_MS) - phase);
+        idle = sooner(
+            idle, (phase < STATION_FLASH_MS ? STATION_FLASH_MS : STATION_FLASH_PERIOD_MS) - phase);
     }
     return sooner(idle, STATION_MAX_IDLE_MS);
 }

@@ -102,7 +102,7 @@ uint32_t station_idle(const station *s, uint32_t now);
 /* Whether readings are taken as they should be: if not, the watchdog is to have its way. */
 bool station_is_alive(const station *s, uint32_t now);
 
-enum { STATION_MAX_IDLE_MS = 4000, STATION_FLASH_MS = 50 };
+enum { STATION_MAX_IDLE_MS = 4000, STATION_FLASH_PERIOD_MS = 4000, STATION_FLASH_MS = 50 };
 
 #ifdef __cplusplus
 }

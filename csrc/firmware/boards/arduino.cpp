@@ -7,8 +7,8 @@
 
 #include <Arduino.h>
 
-// A computer that reads takes a packet within a millisecond or two.
-static const uint32_t PATIENCE_MS = 100;
+// For a line; a computer that reads takes a packet of it within a millisecond or two.
+static const uint32_t PATIENCE_MS = 500;
 
 // While nobody listens: how often to look whether somebody does.
 static const uint32_t LOOK_MS = 100;
@@ -28,9 +28,10 @@ uint32_t board_millis()
 void board_sleep(uint32_t ms)
 {
     const uint32_t start = board_millis();
+    const bool listening = board_listening();
+    const uint32_t nap = listening ? 1 : LOOK_MS;
     uint32_t elapsed = 0;
-    while (elapsed < ms && !Serial.available()) {
-        const uint32_t nap = Serial ? 1 : LOOK_MS;
+    while (elapsed < ms && !Serial.available() && board_listening() == listening) {
         delay(nap < ms - elapsed ? nap : ms - elapsed);
         elapsed = board_millis() - start;
     }
@@ -38,7 +39,7 @@ void board_sleep(uint32_t ms)
 
 bool board_listening()
 {
-    return static_cast<bool>(Serial);
+    return static_cast<bool>(Serial); // on Mbed OS this takes a millisecond
 }
 
 int board_read()
@@ -56,27 +57,26 @@ __attribute__((weak)) size_t board_offer(const uint8_t *bytes, size_t n)
 }
 
 // A line is longer than what a port takes at once, so between its pieces a computer that reads is
-// given time. One that has stopped reading costs PATIENCE_MS once, and nothing from then on.
+// given time. One that has stopped reading costs PATIENCE_MS once, and nothing from then on; when
+// it reads again, what it has of a line ends before the next one begins.
 void board_write(const char *bytes, size_t n)
 {
+    static const uint8_t end[] = {'\r', '\n'};
     static bool reads = true;
     const uint8_t *left = reinterpret_cast<const uint8_t *>(bytes);
     if (!Serial) {
         reads = true; // whoever comes next may
         return;
     }
-    uint32_t last = board_millis();
-    while (n > 0) {
+    reads = reads || board_offer(end, sizeof end) > 0;
+    const uint32_t start = board_millis();
+    while (reads && n > 0) {
         const size_t taken = board_offer(left, n);
         left += taken;
         n -= taken;
-        if (taken > 0) {
-            reads = true;
-            last = board_millis();
-        } else if (!reads || board_millis() - last >= PATIENCE_MS) {
+        if (taken == 0 && board_millis() - start >= PATIENCE_MS) {
             reads = false;
-            return;
-        } else {
+        } else if (taken == 0) {
             delay(1);
         }
     }

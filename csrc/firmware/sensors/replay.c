@@ -2,16 +2,12 @@
  *
  * replay.c: hours that were recorded elsewhere, for boards without a sensor and for emulators. The
  * readings of an hour differ, as a sensor's do, and their mean is what was recorded. */
+#include "config.h"
 #include "sensor.h"
 
 #if defined(SENSOR_REPLAY)
 
 #include "replay_hours.h"
-
-/* As in main.cpp: the hours are as long as the station's. */
-#ifndef STATION_READINGS
-#define STATION_READINGS 12
-#endif
 
 enum { MISSING = INT16_MIN, MOST_STEPS = 20 };
 

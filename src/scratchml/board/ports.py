@@ -15,9 +15,11 @@ NAMES = {
     (ARDUINO, 0x005A): "Arduino Nano 33 BLE (its boot loader)",
     (ARDUINO, 0x805A): "Arduino Nano 33 BLE",
     (RASPBERRY_PI, 0x000A): "Raspberry Pi Pico",
-    (RASPBERRY_PI, 0x000C): "Raspberry Pi Debug Probe",
     (RASPBERRY_PI, 0x00C0): "Raspberry Pi Pico",
 }
+
+#: Raspberry Pi's probes for debugging: a port of theirs is some other board's UART.
+PROBES = (0x0004, 0x000C)
 
 #: What to do where no board is found.
 NO_BOARD = (
@@ -52,7 +54,7 @@ def pyserial() -> Any:
 
 def board_name(vendor: int | None, product: int | None) -> str | None:
     """The board behind a USB vendor and product, or ``None``."""
-    if vendor == RASPBERRY_PI:
+    if vendor == RASPBERRY_PI and product not in PROBES:
         return NAMES.get((vendor, product or 0), "Raspberry Pi board")
     return NAMES.get((vendor or 0, product or 0))
 

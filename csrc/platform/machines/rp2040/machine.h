@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-/* What both Arduino cores run the chip at, too; and its crystal. */
+/* What Arduino's core on Mbed OS runs the chip at, too; and its crystal. */
 enum { MACHINE_CLOCK = 125000000, MACHINE_CRYSTAL = 12000000 };
 
 /* From here on clk_sys and clk_peri run at MACHINE_CLOCK, and the timer counts microseconds. */

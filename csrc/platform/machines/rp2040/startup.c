@@ -25,7 +25,7 @@ _Noreturn void reset(void)
     }
 }
 
-/* Nobody feeds the watchdog here. */
+/* Nobody feeds the watchdog here, if it runs already. */
 static void fault(void)
 {
     for (;;) {
