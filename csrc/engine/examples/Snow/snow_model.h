@@ -16,6 +16,8 @@ extern "C" {
 #else
 #define SNOW_MODEL_MEMORY_BYTES 20
 #endif
+/* CRC-32 of all that the model computes with: tells it from every other. */
+#define SNOW_MODEL_FINGERPRINT UINT32_C(0xfcd2dd67)
 
 /* output[i] stands for OUTPUT_SCALE * (output[i] - OUTPUT_ZERO_POINT). */
 #define SNOW_MODEL_OUTPUT_SCALE 0.00390625f
