@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from fractions import Fraction
 
 import host_firmware
@@ -166,7 +167,7 @@ def test_a_status_line_is_read_as_it_was_written(status: Status) -> None:
 @given(st.binary(max_size=60), st.lists(st.integers(1, 20), max_size=10))
 def test_lines_are_the_same_however_they_come(data: bytes, sizes: list[int]) -> None:
     """CR, LF or both end a line; empty ones are none."""
-    with Link("loop://") as link:
+    with closing(Link("loop://")) as link:
         at = 0
         for size in [*sizes, len(data)]:
             link._serial.write(data[at : at + size])
@@ -181,7 +182,7 @@ def test_lines_are_the_same_however_they_come(data: bytes, sizes: list[int]) -> 
 
 
 def test_a_line_without_end_takes_no_more_and_no_more_memory() -> None:
-    with Link("loop://") as link:
+    with closing(Link("loop://")) as link:
         link.send("x" * 3 * LONGEST_LINE)
         lines = link.lines()
         assert [next(lines) for _ in range(3)] == ["x" * LONGEST_LINE] * 3
@@ -198,7 +199,7 @@ def test_lines_that_never_stop_are_no_answer() -> None:
 def test_a_board_that_takes_no_bytes() -> None:
     master, slave = pty.openpty()
     with (
-        Link(os.ttyname(slave), timeout=0.2) as link,
+        closing(Link(os.ttyname(slave), timeout=0.2)) as link,
         pytest.raises(ScratchmlError, match="the board takes no bytes: reset it"),
     ):
         link.send("x" * 2**20)

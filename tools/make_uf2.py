@@ -113,12 +113,15 @@ def uf2(image: bytes) -> bytes:
 
 
 def write_whole(path: Path, contents: bytes) -> None:
-    """Write a file so that it is never there in part."""
+    """Write a file so that it is never there in part.
+
+    PlatformIO's Python runs this, which need not have scratchml and its ``files``.
+    """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         unfinished.write_bytes(contents)
         unfinished.replace(path)
-    except BaseException:
+    except BaseException:  # Ctrl-C as well leaves nothing behind
         with suppress(OSError):
             unfinished.unlink()
         raise

@@ -60,7 +60,7 @@ class Board:
         self.link = Link(port, baud, timeout)
         try:
             self.greeted = self._connect()
-        except BaseException:
+        except BaseException:  # Ctrl-C as well leaves the port to others
             self.close()
             raise
 

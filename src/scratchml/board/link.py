@@ -6,7 +6,6 @@ import errno
 import re
 import time
 from collections.abc import Iterator
-from types import TracebackType
 
 from scratchml.board.ports import pyserial
 from scratchml.errors import ScratchmlError
@@ -45,7 +44,7 @@ REMEDIES |= dict.fromkeys(
 
 
 class Link:
-    """Lines to and from whatever is at a port. A context manager.
+    """Lines to and from whatever is at a port; ``close`` it in the end.
 
     Args:
         port: a device, or a URL of pyserial's such as ``socket://localhost:4000``.
@@ -161,17 +160,6 @@ class Link:
 
     def close(self) -> None:
         self._serial.close()
-
-    def __enter__(self) -> Link:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _gone(self, error: OSError) -> ScratchmlError:
         return ScratchmlError(

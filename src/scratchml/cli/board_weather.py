@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -41,7 +41,7 @@ def monitor_command(
     With --json each line is a JSON object.
     """
     with ExitStack() as stack:
-        link = stack.enter_context(Link(port or the_board(), baud))
+        link = stack.enter_context(closing(Link(port or the_board(), baud)))
         file = stack.enter_context(log_file.open("a", encoding="utf-8")) if log_file else None
         note(f"listening at {link.port}; Ctrl-C ends it")
         try:
