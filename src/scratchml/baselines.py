@@ -20,6 +20,20 @@ def nearest_mean(data: Dataset, rows: Rows) -> npt.NDArray[np.float64]:
     return np.asarray(2 * rows.x @ means.T - (means**2).sum(axis=1), np.float64)
 
 
+def always(label: int, classes: int, n: int) -> npt.NDArray[np.float64]:
+    """Scores ``[n, classes]`` of saying one class whatever is read."""
+    scores = np.zeros((n, classes))
+    scores[:, label] = 1
+    return scores
+
+
+def linear_regression(data: Dataset, rows: Rows) -> npt.NDArray[np.float64]:
+    """What the plane through the training rows with the least squared error says, ``[n]``."""
+    ones = [np.column_stack([r.x, np.ones(len(r))]).astype(np.float64) for r in (data.train, rows)]
+    plane = np.linalg.lstsq(ones[0], data.train.y.astype(np.float64), rcond=None)[0]
+    return np.asarray(ones[1] @ plane)
+
+
 def baselines(data: WeatherDataset, rows: Rows) -> dict[str, npt.NDArray[np.bool_]]:
     """Yes or no for each of ``rows``, ``bool[n]``, under the name of each baseline.
 

@@ -19,11 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from scratchml import dataset, digits, tasks
+from scratchml import tasks
 from scratchml.errors import ScratchmlError
 from scratchml.files import atomic_write
+from scratchml.front_end import FrontEnd
 from scratchml.mlp import MLP
-from scratchml.rows import Scaler
+from scratchml.rows import Dataset, Scaler
+from scratchml.target import Target
 
 
 @dataclass(frozen=True)
@@ -31,17 +33,37 @@ class Checkpoint:
     """A trained network, the scaler of its inputs and the recipe of its data.
 
     Attributes:
-        data: ``fingerprint`` of the hours it was trained on.
+        data: ``fingerprint`` of what it was trained on.
+        front_end: what made the rows' counts of a stream of samples, or ``None``.
+        target: what the output of a regression stands for, or ``None``.
+        classes: their names, if the recipe's task does not know them.
     """
 
     net: MLP
     scaler: Scaler
-    recipe: dataset.Recipe | digits.Recipe
+    recipe: tasks.AnyRecipe
     data: str
+    front_end: FrontEnd | None = None
+    target: Target | None = None
+    classes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, net: MLP, data: Dataset) -> Checkpoint:
+        """A network that was trained on ``data``."""
+        return cls(
+            net,
+            data.scaler,
+            data.recipe,
+            data.fingerprint,
+            data.front_end,
+            data.train.target,
+            () if tasks.task_of(data.recipe).classes else data.classes,
+        )
 
     def metadata(self) -> dict[str, Any]:
         """What travels on with the int8 model: recipe, data and seed."""
-        return {**tasks.to_metadata(self.recipe), "data": self.data, "seed": self.net.seed}
+        origin = {"data": self.data, "seed": self.net.seed}
+        return {**tasks.to_metadata(self.recipe, self.classes), **origin}
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the ``.npz`` file; the same checkpoint gives the same bytes."""
@@ -58,6 +80,10 @@ class Checkpoint:
             "dropout": net.dropout,
             "threshold": float(net.threshold),
         }
+        if self.front_end:
+            metadata["front_end"] = self.front_end.to_dict()
+        if self.target:
+            metadata["target"] = self.target.to_dict()
         buffer = io.BytesIO()
         np.savez(buffer, metadata=np.array(json.dumps(metadata, sort_keys=True)), **arrays)
         atomic_write(Path(path), buffer.getvalue())
@@ -75,11 +101,17 @@ class Checkpoint:
             with np.load(contents, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             metadata = json.loads(str(arrays.pop("metadata")))
+            front_end, target = metadata.get("front_end"), metadata.get("target")
+            recipe = tasks.from_metadata(metadata)
+            known = tasks.task_of(recipe).classes
             return cls(
                 _network(arrays, metadata),
                 Scaler.from_dict(metadata["features"]),
-                tasks.from_metadata(metadata),
+                recipe,
                 str(metadata["data"]),
+                FrontEnd.from_dict(front_end) if front_end is not None else None,
+                Target.from_dict(target) if target is not None else None,
+                () if known else tuple(map(str, metadata.get("classes", ()))),
             )
         except ScratchmlError as error:
             raise ScratchmlError(f"{path}: {error}") from None

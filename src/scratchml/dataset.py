@@ -7,8 +7,8 @@ A row is a window of consecutive hours, oldest first, with the channels of each 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,23 @@ import numpy.typing as npt
 import pandas as pd
 
 from scratchml.errors import ScratchmlError
+from scratchml.reading import Reading
 from scratchml.rows import Dataset, Rows, Scaler, check_number, check_shares, check_whole
+from scratchml.splits import PARTS, Parts, at_random, by_time, undersample
 from scratchml.weather import check_hours, fingerprint
+from scratchml.weather.variables import VARIABLES
+
+#: What the weather station measures.
+FEATURES = ("temperature_2m", "relative_humidity_2m")
+
+
+def channels_of(features: Sequence[str]) -> tuple[tuple[str, str, int], ...]:
+    """Column, unit and counts a unit of each feature."""
+    return tuple((name, VARIABLES[name].unit, VARIABLES[name].resolution) for name in features)
+
 
 #: The channels of the weather station: column, unit, counts a unit.
-CHANNELS = (("temperature_2m", "C", 100), ("relative_humidity_2m", "%", 100))
+CHANNELS = channels_of(FEATURES)
 
 #: The names of the labels 0 and 1.
 CLASSES = ("no snow", "snow")
@@ -36,6 +48,7 @@ class Recipe:
     """Every choice that turns hours into a data set; stored with the model that came of it.
 
     Attributes:
+        features: the variables that are read of each hour, as in ``weather.VARIABLES``.
         window: hours of readings in a row.
         horizon: hours from the newest reading to the hour that is forecast; 0 is a nowcast.
         snow_above: cm of snowfall in that hour above which it counts as snow ...
@@ -45,9 +58,11 @@ class Recipe:
         balance: ``none``, ``training`` (undersample the majority there) or ``all`` (undersample
             before the split, so that even the test rows are half snow).
         validation, test: share of the hours, or of the rows for a random split.
+        reading: how a file of hours is to be read.
         seed: for the random choices among these.
     """
 
+    features: tuple[str, ...] = FEATURES
     window: int = 3
     horizon: int = 1
     snow_above: float = 0.5
@@ -56,9 +71,14 @@ class Recipe:
     balance: str = "none"
     validation: float = 0.2
     test: float = 0.3
+    reading: Reading = field(default_factory=Reading)
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _check_features(self.features)
+        object.__setattr__(self, "features", tuple(self.features))  # a list, if from a file
+        if isinstance(self.reading, Mapping):
+            object.__setattr__(self, "reading", Reading.from_json(self.reading))
         for name, least, most in (
             ("window", 1, MAX_HOURS),
             ("horizon", 0, MAX_HOURS),
@@ -113,43 +133,38 @@ def make_dataset(
         ScratchmlError: the hours are no such table, a choice is out of range, a part has rows of
             one class only, or the scaler is one of other channels.
     """
-    check_hours(hours)
-    if scaler and scaler.channels != CHANNELS:
+    recipe = replace(recipe or Recipe(), **choices)
+    check_hours(hours, recipe.features)
+    channels = channels_of(recipe.features)
+    if scaler and scaler.channels != channels:
         raise ScratchmlError(
             f"the model reads {', '.join(scaler.names)} in {scaler.resolution} counts a unit; "
-            f"the hours are cut into {CHANNELS}"
+            f"the hours are cut into {channels}"
         )
-    recipe = Recipe(**{**(asdict(recipe) if recipe else {}), **choices})
     rng = np.random.default_rng(recipe.seed)
     newest = _window_ends(hours, recipe)
     labels = is_snow(hours, recipe)
     _check_classes("available", labels[newest + recipe.horizon], recipe)
     if recipe.balance == "all":
-        newest = _undersample(newest, labels[newest + recipe.horizon], rng)
-    split = _split_by_time if recipe.split == "time" else _split_at_random
-    parts = dict(
-        zip(("training", "validation", "test"), split(newest, len(hours), recipe, rng), strict=True)
-    )
+        newest = newest[undersample(labels[newest + recipe.horizon], rng)]
+    parts = {
+        name: newest[places]
+        for name, places in zip(PARTS, _split(newest, len(hours), recipe, rng), strict=True)
+    }
     for name, part in parts.items():
         _check_classes(name, labels[part + recipe.horizon], recipe)
     if recipe.balance == "training":
-        parts["training"] = _undersample(
-            parts["training"], labels[parts["training"] + recipe.horizon], rng
-        )
+        part = parts["training"]
+        parts["training"] = part[undersample(labels[part + recipe.horizon], rng)]
 
-    counts = [_window_counts(hours, part, recipe.window) for part in parts.values()]
-    scaler = scaler or Scaler.fit(
-        counts[0],
-        names=[name for name, _, _ in CHANNELS],
-        units=[unit for _, unit, _ in CHANNELS],
-        resolution=[res for _, _, res in CHANNELS],
-    )
+    counts = [_window_counts(hours, part, recipe) for part in parts.values()]
+    scaler = scaler or Scaler.fit(counts[0], *zip(*channels, strict=True))
     train, validation, test = (
         Rows(c, labels[part + recipe.horizon].astype(np.float32), part, scaler)
         for c, part in zip(counts, parts.values(), strict=True)
     )
     return WeatherDataset(
-        train, validation, test, scaler, recipe, CLASSES, fingerprint(hours), hours
+        train, validation, test, scaler, recipe, CLASSES, fingerprint(hours, recipe.features), hours
     )
 
 
@@ -164,44 +179,22 @@ def _window_ends(hours: pd.DataFrame, recipe: Recipe) -> npt.NDArray[np.int64]:
 
 
 def _window_counts(
-    hours: pd.DataFrame, newest: npt.NDArray[np.int64], window: int
+    hours: pd.DataFrame, newest: npt.NDArray[np.int64], recipe: Recipe
 ) -> npt.NDArray[np.int32]:
     """``[n, window * c]``, oldest hour first; half a count is rounded to the even one."""
-    channels = [np.rint(hours[name].to_numpy() * res) for name, _, res in CHANNELS]
+    channels = [np.rint(hours[name].to_numpy() * n) for name, _, n in channels_of(recipe.features)]
     table = np.stack(channels, axis=1).astype(np.int32)
-    places = newest[:, None] + np.arange(1 - window, 1)
+    places = newest[:, None] + np.arange(1 - recipe.window, 1)
     return np.asarray(table[places].reshape(len(newest), -1))
 
 
-def _undersample(
-    rows: npt.NDArray[np.int64], labels: npt.NDArray[np.bool_], rng: np.random.Generator
-) -> npt.NDArray[np.int64]:
-    """As many rows of each class as the smaller one has, in the old order."""
-    classes = [np.flatnonzero(labels), np.flatnonzero(~labels)]
-    n = min(map(len, classes))
-    kept = np.sort(np.concatenate([rng.choice(c, n, replace=False) for c in classes]))
-    return np.asarray(rows[kept])
-
-
-def _split_by_time(
+def _split(
     newest: npt.NDArray[np.int64], hours: int, recipe: Recipe, rng: np.random.Generator
-) -> Sequence[npt.NDArray[np.int64]]:
-    """Three stretches of hours; a window belongs to one if it lies in it, label and all."""
-    test_from = round(hours * (1 - recipe.test))
-    validation_from = round(hours * (1 - recipe.test - recipe.validation))
-    oldest, label = newest - recipe.window + 1, newest + recipe.horizon
-    borders = [(0, validation_from), (validation_from, test_from), (test_from, hours)]
-    return [newest[(oldest >= start) & (label < stop)] for start, stop in borders]
-
-
-def _split_at_random(
-    newest: npt.NDArray[np.int64], hours: int, recipe: Recipe, rng: np.random.Generator
-) -> Sequence[npt.NDArray[np.int64]]:
-    order = rng.permutation(len(newest))
-    test = round(len(newest) * recipe.test)
-    validation = round(len(newest) * recipe.validation)
-    shares = np.split(order, [len(order) - test - validation, len(order) - test])
-    return [newest[np.sort(share)] for share in shares]
+) -> Parts:
+    shares = (recipe.validation, recipe.test)
+    if recipe.split == "random":
+        return at_random(len(newest), *shares, rng)
+    return by_time(newest - recipe.window + 1, newest + recipe.horizon, hours, *shares)
 
 
 def _check_classes(part: str, labels: npt.NDArray[np.bool_], recipe: Recipe) -> None:
@@ -216,3 +209,13 @@ def _check_classes(part: str, labels: npt.NDArray[np.bool_], recipe: Recipe) -> 
             f"both kinds: use more hours, or other limits than snow above {recipe.snow_above:g} cm "
             f"below {recipe.colder_than:g} C"
         )
+
+
+def _check_features(features: object) -> None:
+    if isinstance(features, str) or not isinstance(features, Sequence) or not features:
+        raise ScratchmlError(f"features {features!r}: it must be a list of variables")
+    for name in features:
+        if name not in VARIABLES:
+            raise ScratchmlError(f"feature {name!r}: known are {', '.join(VARIABLES)}")
+        if features.count(name) > 1:
+            raise ScratchmlError(f"feature {name!r} is named twice")

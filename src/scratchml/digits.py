@@ -21,6 +21,7 @@ import numpy.typing as npt
 from scratchml.errors import ScratchmlError
 from scratchml.resources import find
 from scratchml.rows import Dataset, Rows, Scaler, check_shares, check_whole
+from scratchml.splits import by_class
 
 EMBEDDED = "digits.csv.gz"
 
@@ -117,7 +118,8 @@ def make_dataset(
             f"an image holds {CHANNEL}"
         )
     digits = load()
-    parts = split_by_class(digits.labels, recipe)
+    rng = np.random.default_rng(recipe.seed)
+    parts = by_class(digits.labels, recipe.validation, recipe.test, rng)
     name, unit, resolution = CHANNEL
     # In integers the mean is a whole count, and one count is a sixth of a deviation here: with a
     # mean between two counts the int8 network would read other inputs than the float one.
@@ -128,36 +130,6 @@ def make_dataset(
         for part in parts
     )
     return Dataset(train, validation, test, scaler, recipe, CLASSES, fingerprint(digits))
-
-
-def split_by_class(
-    labels: npt.NDArray[np.int64], recipe: Recipe
-) -> tuple[npt.NDArray[np.int64], ...]:
-    """Places in ``labels[n]`` for training, validation and test, each in the old order.
-
-    Class by class, a random share goes to each part, so that every part has them in the same
-    proportions (a *stratified* split).
-
-    Raises:
-        ScratchmlError: a part would be left without some class.
-    """
-    rng = np.random.default_rng(recipe.seed)
-    parts: list[list[npt.NDArray[np.int64]]] = [[], [], []]
-    for label in np.unique(labels):
-        order = rng.permutation(np.flatnonzero(labels == label))
-        test = round(len(order) * recipe.test)
-        validation = round(len(order) * recipe.validation)
-        shares = np.split(order, [len(order) - test - validation, len(order) - test])
-        for part, name, share in zip(
-            parts, ("training", "validation", "test"), shares, strict=True
-        ):
-            if len(share) == 0:
-                raise ScratchmlError(
-                    f"no {name} row is left for class {label} of {len(order)} rows: "
-                    f"choose a larger share"
-                )
-            part.append(share)
-    return tuple(np.sort(np.concatenate(part)) for part in parts)
 
 
 def _numbers(line: str, place: int) -> list[int]:

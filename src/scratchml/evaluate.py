@@ -116,8 +116,8 @@ def evaluate(model: Network, rows: Rows) -> AnyEvaluation:
     """Evaluate a network on ``rows`` by what its output is.
 
     A sigmoid is a yes or no at the network's own threshold, a softmax a choice of class, and a
-    linear output a number. An int8 network is judged by the bytes that the board computes from the
-    same counts.
+    linear output a number, in units of the rows' target if they have one. An int8 network is judged
+    by the bytes that the board computes from the same counts.
 
     Raises:
         ScratchmlError: there are several sigmoids, or the rows cannot be evaluated: a class is
@@ -127,7 +127,8 @@ def evaluate(model: Network, rows: Rows) -> AnyEvaluation:
     if model.output == "softmax":
         return evaluate_classes(rows.y, model.predictions(rows))
     if model.output == "linear":
-        return evaluate_numbers(rows.y, model.predictions(rows))
+        real = rows.target.real if rows.target else np.asarray
+        return evaluate_numbers(real(rows.y), real(model.predictions(rows)))
     if model.output != "sigmoid" or outputs != 1:
         raise ScratchmlError(
             f"{outputs} outputs of kind {model.output}: use softmax where one class excludes the "
@@ -231,9 +232,7 @@ def _cumulative(y: Array, scores: Array) -> tuple[Array, Array, Array]:
     """True and false positives when each distinct score, from the highest, is the threshold."""
     positive = y > 0
     if positive.all() or not positive.any():
-        raise ScratchmlError(
-            f"all {len(y)} rows are of one class: curves and areas need snow and no snow"
-        )
+        raise ScratchmlError(f"all {len(y)} rows are of one class: curves and areas need both")
     order = np.argsort(-scores.astype(np.float64), kind="stable")
     ordered = scores[order]
     last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(y) - 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scratchml.errors import ScratchmlError
+from scratchml.front_end import FrontEnd
+from scratchml.target import Target
 
 
 @dataclass(frozen=True)
@@ -114,12 +116,14 @@ class Rows:
         index: ``[n]``, the row's place in what it was cut from (a table of hours, a list of
             images).
         scaler: of the counts.
+        target: of a regression whose ``y`` is scaled: what it stands for.
     """
 
     counts: npt.NDArray[np.int32]
     y: npt.NDArray[np.float32]
     index: npt.NDArray[np.int64]
     scaler: Scaler
+    target: Target | None = None
 
     @cached_property
     def x(self) -> npt.NDArray[np.float32]:
@@ -136,8 +140,10 @@ class Dataset:
 
     Attributes:
         recipe: the choices that made the rows, a dataclass of JSON values.
-        classes: the names of the classes, by index.
+        classes: the names of the classes, by index; none of a regression.
         fingerprint: SHA-256 of what the rows were cut from.
+        front_end: what cuts the rows from a stream of samples on the board, if anything does.
+        notes: what happened to the data on the way, a line each.
     """
 
     train: Rows
@@ -147,6 +153,8 @@ class Dataset:
     recipe: Any
     classes: tuple[str, ...]
     fingerprint: str
+    front_end: FrontEnd | None = field(default=None, kw_only=True)
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 # Checks of the choices in a recipe, which may come from a file, so not even its types are sure.

@@ -210,3 +210,19 @@ def _fill(
     if whole[-1] - whole[0] == n - 1:  # as in most files: no blank lines
         return pd.RangeIndex(int(whole[0]), int(whole[-1]) + 1)
     return pd.Index(whole)
+
+
+def column_names(path: str | PathLike[str], reading: Reading | None = None) -> list[str]:
+    """The names of a file's columns, as they are here after ``reading.columns``.
+
+    Raises:
+        ScratchmlError, OSError: as ``read_table``.
+    """
+    reading = reading or Reading()
+    source = Path(path)
+    try:
+        with open_bytes(source) as file:
+            header = RowReader(file, reading, [*reading.columns]).header
+    except ScratchmlError as error:
+        raise ScratchmlError(f"{source}: {error}") from None
+    return [reading.columns.get(name, name) for name in header]

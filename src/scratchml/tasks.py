@@ -1,30 +1,32 @@
-"""The worked examples: what each is made from, and how its network is trained by default."""
+"""What a network can be trained for: each task's data set, and how it is trained by default."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
-import pandas as pd
-
-from scratchml import dataset, digits
+from scratchml import dataset, digits, exercises, sensors, weather
 from scratchml.errors import ScratchmlError
-from scratchml.rows import Dataset, Scaler
+from scratchml.quantized import MAX_UNITS
+from scratchml.reading import Reading
+from scratchml.rows import Dataset, Scaler, check_number, check_whole
+
+AnyRecipe: TypeAlias = dataset.Recipe | digits.Recipe | sensors.Recipe
 
 
 @dataclass(frozen=True)
-class Task:
-    """An example: the choices that make its data set, its classes, and the training's defaults.
+class Training:
+    """How a network is made and trained; see ``MLP`` and ``train``.
 
     Attributes:
-        hidden: units of the hidden layers.
-        batch_size, learning_rate, dropout, epochs, patience: see ``train`` and ``MLP``.
+        hidden: units of the hidden layers; none for a network of one layer.
+
+    Raises:
+        ScratchmlError: a choice is not one.
     """
 
-    name: str
-    recipe: type[dataset.Recipe] | type[digits.Recipe]
-    classes: tuple[str, ...]
     hidden: tuple[int, ...]
     epochs: int
     batch_size: int
@@ -32,50 +34,107 @@ class Task:
     dropout: float
     patience: int
 
-    @property
-    def output(self) -> str:
-        """A key of ``mlp.OUTPUTS``."""
-        return "sigmoid" if len(self.classes) == 2 else "softmax"
+    def __post_init__(self) -> None:
+        if not isinstance(self.hidden, (list, tuple)):
+            raise ScratchmlError(f"hidden {self.hidden!r}: it must be a list such as [32, 16]")
+        object.__setattr__(self, "hidden", tuple(self.hidden))  # a list, if it comes from a file
+        for units in self.hidden:
+            check_whole("hidden", units, 1, MAX_UNITS)
+        for name in ("epochs", "batch_size", "patience"):
+            check_whole(name, getattr(self, name), 1, 2**31)
+        for name in ("learning_rate", "dropout"):
+            check_number(name, getattr(self, name))
 
-    @property
-    def outputs(self) -> int:
-        return 1 if self.output == "sigmoid" else len(self.classes)
 
+@dataclass(frozen=True)
+class Task:
+    """An example, or anybody's table; of the latter the classes are not known beforehand."""
+
+    name: str
+    recipe: type[AnyRecipe]
+    classes: tuple[str, ...]
+    training: Training
+
+
+EXERCISES = Training((32,), 100, 64, 2e-3, 0.2, 15)
 
 TASKS = {
     task.name: task
     for task in (
-        Task("snow", dataset.Recipe, dataset.CLASSES, (12,), 20, 64, 1e-3, 0.2, 5),
-        Task("digits", digits.Recipe, digits.CLASSES, (32,), 100, 32, 2e-3, 0.1, 25),
+        Task("snow", dataset.Recipe, dataset.CLASSES, Training((12,), 20, 64, 1e-3, 0.2, 5)),
+        Task("digits", digits.Recipe, digits.CLASSES, Training((32,), 100, 32, 2e-3, 0.1, 25)),
+        Task("exercises", exercises.Recipe, exercises.CLASSES, EXERCISES),
+        Task("table", sensors.Recipe, (), Training((32,), 100, 32, 2e-3, 0.1, 15)),
     )
 }
 
 
-def task_of(recipe: dataset.Recipe | digits.Recipe) -> Task:
+def task_of(recipe: AnyRecipe) -> Task:
     """The task that a recipe belongs to."""
-    return next(task for task in TASKS.values() if isinstance(recipe, task.recipe))
+    return next(task for task in TASKS.values() if type(recipe) is task.recipe)
 
 
-def make(
-    recipe: dataset.Recipe | digits.Recipe,
-    hours: pd.DataFrame | None = None,
-    scaler: Scaler | None = None,
-) -> Dataset:
-    """The data set of a recipe; ``hours`` are needed for weather, and for nothing else."""
+def output_of(data: Dataset) -> tuple[str, int]:
+    """The output that the data asks of a network, a key of ``mlp.OUTPUTS``, and how many units."""
+    if not data.classes:
+        return "linear", 1
+    return ("sigmoid", 1) if len(data.classes) == 2 else ("softmax", len(data.classes))
+
+
+def needs_file(recipe: AnyRecipe) -> bool:
+    """Whether the data is somebody's own, and not in the package."""
+    return type(recipe) is sensors.Recipe
+
+
+def make(recipe: AnyRecipe, path: Path | None = None, scaler: Scaler | None = None) -> Dataset:
+    """The data set of a recipe.
+
+    Args:
+        path: the file of hours, or of samples; ``None`` for what is in the package.
+        scaler: of a model that exists already; by default fitted to the training rows.
+
+    Raises:
+        ScratchmlError: the data cannot be read or used, or a file is missing or in the wrong place.
+        OSError: the file cannot be read.
+    """
+    if isinstance(recipe, dataset.Recipe):
+        hours = weather.load(path, recipe.reading, recipe.features)
+        return dataset.make_dataset(hours, recipe, scaler=scaler)
+    if not needs_file(recipe) and path is not None:
+        raise ScratchmlError(f"{path}: the {task_of(recipe).name} are in the package: no file here")
     if isinstance(recipe, digits.Recipe):
         return digits.make_dataset(recipe, scaler=scaler)
-    if hours is None:
-        raise ScratchmlError("a data set of weather needs a table of hours")
-    return dataset.make_dataset(hours, recipe, scaler=scaler)
+    if isinstance(recipe, exercises.Recipe):
+        return sensors.make_dataset(exercises.load(recipe), recipe, scaler=scaler)
+    if path is None:
+        raise ScratchmlError("name the file of the table that the model was trained on")
+    table = sensors.load(path, recipe)
+    try:
+        return sensors.make_dataset(table, recipe, scaler=scaler)
+    except ScratchmlError as error:
+        raise ScratchmlError(f"{path}: {error}") from None
 
 
-def to_metadata(recipe: dataset.Recipe | digits.Recipe) -> dict[str, Any]:
-    """What a model's file says of its data set."""
+def recipe_json(recipe: AnyRecipe) -> dict[str, Any]:
+    """The choices as JSON values; how a file is read only where it is not as usual."""
+    values = asdict(recipe)
+    usual = Reading().to_json()
+    reading = {n: v for n, v in values.pop("reading", usual).items() if v != usual[n]}
+    return {**values, "reading": reading} if reading else values
+
+
+def to_metadata(recipe: AnyRecipe, classes: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What a model's file says of its data set; ``classes`` are the task's unless given."""
     task = task_of(recipe)
-    return {"task": task.name, "classes": list(task.classes), "recipe": asdict(recipe)}
+    named = list(classes or task.classes)
+    return {
+        "task": task.name,
+        **({"classes": named} if named else {}),
+        "recipe": recipe_json(recipe),
+    }
 
 
-def from_metadata(metadata: Mapping[str, Any]) -> dataset.Recipe | digits.Recipe:
+def from_metadata(metadata: Mapping[str, Any]) -> AnyRecipe:
     """The recipe in a model's metadata.
 
     Raises:

@@ -211,7 +211,7 @@ def digest_command(
 @guarded
 def verify_command(
     rows: opt.RandomRows = 10_000,
-    seed: opt.Seed = 0,
+    seed: opt.RowsSeed = 0,
     port: PortOption = None,
     baud: Baud = 115200,
     model: Model = None,

@@ -19,6 +19,7 @@ from scratchml.cli.steps import (
     data_of_checkpoint,
     data_of_int8,
     finish,
+    has_data,
     model_name,
     random_and_test_codes,
     source_beside,
@@ -38,7 +39,7 @@ from scratchml.quantized import QuantizedMLP
 @guarded
 def evaluate_command(
     model: opt.AnyModel,
-    hours: opt.Hours = None,
+    data_file: opt.Table = None,
     as_json: opt.Json = False,
 ) -> None:
     """A float or int8 network on its test rows, beside the baselines."""
@@ -46,10 +47,10 @@ def evaluate_command(
     if model.read_bytes()[:2] == b"PK":  # a zip file, which .npz is
         checkpoint = Checkpoint.load(model)
         network, name = checkpoint.net, "float"
-        data = data_of_checkpoint(hours, checkpoint)
+        data = data_of_checkpoint(data_file, checkpoint)
     else:
         network, name = QuantizedMLP.load(model), "int8"
-        data = data_of_int8(hours, network)
+        data = data_of_int8(data_file, network)
     networks = {name: evaluate(network, data.test)}
     evaluations = {**networks, **report.baseline_evaluations(data)}
     show(
@@ -65,7 +66,7 @@ def evaluate_command(
 @guarded
 def quantize_command(
     model: opt.FloatModel,
-    hours: opt.Hours = None,
+    data_file: opt.Table = None,
     output: opt.OutputBeside = None,
     percentile: opt.Percentile = 100.0,
     verbose: Annotated[
@@ -76,7 +77,7 @@ def quantize_command(
 ) -> None:
     """A float network to an int8 one, model.tflite, calibrated on its training rows."""
     checkpoint = Checkpoint.load(model)
-    data = data_of_checkpoint(hours, checkpoint)
+    data = data_of_checkpoint(data_file, checkpoint)
     quantized = quantize(
         checkpoint.net, data.train, percentile=percentile, metadata=checkpoint.metadata()
     )
@@ -161,7 +162,7 @@ def exported(files: list[Path], model: QuantizedMLP, as_json: bool) -> None:
 @guarded
 def verify_command(
     model: opt.Int8Model,
-    hours: opt.Hours = None,
+    data_file: opt.Table = None,
     source: Annotated[
         Path | None,
         typer.Option(
@@ -171,7 +172,7 @@ def verify_command(
         ),
     ] = None,
     rows: opt.RandomRows = 100_000,
-    seed: opt.Seed = 0,
+    seed: opt.RowsSeed = 0,
     against: Annotated[
         str | None,
         typer.Option(
@@ -191,8 +192,7 @@ def verify_command(
     if against and not litert.available():
         raise ScratchmlError(f"LiteRT is not installed: {litert.INSTALL}")
     quantized = QuantizedMLP.load(model)
-    known = quantized.scaler is not None and "task" in quantized.metadata
-    data = data_of_int8(hours, quantized) if known or hours else None
+    data = data_of_int8(data_file, quantized) if has_data(quantized) or data_file else None
     source = source or source_beside(model, model_name(None, quantized, model))
     file = model.read_bytes()
     comparisons = compare_all(quantized, data, rows, seed, source, file)

@@ -15,16 +15,18 @@ Data = Annotated[
     typer.Argument(
         metavar="DATA",
         help="snow (ten years of hourly weather from Idaho, built in), digits (1,797 images of 8x8 "
-        "pixels, built in), or a CSV file of hours, plain or gzip, with the columns time, "
-        "temperature_2m (C), relative_humidity_2m (%) and snowfall (cm).",
+        "pixels, built in), exercises (acceleration of a wrist, built in); a CSV file of hours, "
+        "plain or gzip, with the columns time, temperature_2m (C), relative_humidity_2m (%) and "
+        "snowfall (cm); any CSV table, with --features and --label or --target; or a recipe, "
+        "a TOML file as init writes it.",
     ),
 ]
-Hours = Annotated[
+Table = Annotated[
     Path | None,
     typer.Argument(
-        metavar="HOURS.csv",
+        metavar="DATA.csv",
         readable=False,  # whether it can be read is seen, and said, when it is read
-        help="Hourly weather, if the model was trained on hours of your own.",
+        help="The hours or the table of your own that the model was trained on, or others like it.",
     ),
 ]
 FloatModel = Annotated[
@@ -46,11 +48,19 @@ OutputBeside = Annotated[
 Output = Annotated[
     Path | None,
     typer.Option(
-        "-o", "--output", help="Folder for the files. Default: build/snow, or build/digits."
+        "-o", "--output", help="Folder for the files. Default: build/, and there the data's name."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Of everything random. Default: 0.")]
+RowsSeed = Annotated[int, typer.Option("--seed", min=0, help="Of the random rows.")]
+Paper = Annotated[
+    bool,
+    typer.Option(
+        "--paper",
+        help="The original exercise: horizon 0, balanced before a random split, threshold 0.5.",
+    ),
+]
 Name = Annotated[
     str | None,
     typer.Option(help="The model's name in C. Default: that of its task, or of its file."),
@@ -72,86 +82,4 @@ Percentile = Annotated[
 ]
 RandomRows = Annotated[
     int, typer.Option("--rows", min=1, max=MOST_ROWS, help="Random rows to compare.")
-]
-
-DATA, TRAINING = "Data set", "Training"
-Paper = Annotated[
-    bool,
-    typer.Option(
-        "--paper",
-        help="The original exercise: horizon 0, balanced before a random split, threshold 0.5.",
-        rich_help_panel=DATA,
-    ),
-]
-Window = Annotated[
-    int | None, typer.Option(help="Hours of readings. Default: 3.", rich_help_panel=DATA)
-]
-Horizon = Annotated[
-    int | None,
-    typer.Option(
-        help="Hours ahead that are forecast; 0 for the hour of the newest reading. Default: 1.",
-        rich_help_panel=DATA,
-    ),
-]
-SnowAbove = Annotated[
-    float | None,
-    typer.Option(
-        help="Snow is more than this many cm in the hour. Default: 0.5.", rich_help_panel=DATA
-    ),
-]
-ColderThan = Annotated[
-    float | None,
-    typer.Option(help="... at less than this many degrees C. Default: 2.", rich_help_panel=DATA),
-]
-Split = Annotated[
-    str | None, typer.Option(help="time or random. Default: time.", rich_help_panel=DATA)
-]
-Balance = Annotated[
-    str | None,
-    typer.Option(
-        help="Undersample the majority: none, training, or all (test rows too). Default: none.",
-        rich_help_panel=DATA,
-    ),
-]
-Hidden = Annotated[
-    str | None,
-    typer.Option(
-        help="Units of the hidden layers, as in 12 or 32,16. Default: 12 for snow, 32 for digits.",
-        rich_help_panel=TRAINING,
-    ),
-]
-Epochs = Annotated[
-    int | None,
-    typer.Option(help="At most. Default: 20, or 100 for digits.", rich_help_panel=TRAINING),
-]
-BatchSize = Annotated[
-    int | None,
-    typer.Option(help="Rows a step. Default: 64, or 32 for digits.", rich_help_panel=TRAINING),
-]
-LearningRate = Annotated[
-    float | None,
-    typer.Option(help="Of Adam. Default: 0.001, or 0.002 for digits.", rich_help_panel=TRAINING),
-]
-Dropout = Annotated[
-    float | None,
-    typer.Option(
-        help="Share of hidden units left out of a step. Default: 0.2, or 0.1 for digits.",
-        rich_help_panel=TRAINING,
-    ),
-]
-Patience = Annotated[
-    int | None,
-    typer.Option(
-        help="Stop after this many epochs without a better validation loss. Default: 5, or 25 for "
-        "digits.",
-        rich_help_panel=TRAINING,
-    ),
-]
-Threshold = Annotated[
-    float | None,
-    typer.Option(
-        help="Probability from which it counts as snow. "
-        "Default: the best F1 on validation rows; 0.5 with --paper.",
-        rich_help_panel=TRAINING,
-    ),
 ]

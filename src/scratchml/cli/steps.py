@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,107 +14,55 @@ import pandas as pd
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from scratchml import digits, oracle, pictures, tasks, weather
+from scratchml import oracle, pictures, tasks
 from scratchml.checkpoint import Checkpoint
+from scratchml.cli.choices import chosen
 from scratchml.cli.console import log, note
-from scratchml.dataset import PAPER, Recipe
 from scratchml.errors import ScratchmlError
 from scratchml.evaluate import AnyEvaluation, choose_threshold, threshold_code
 from scratchml.export import check_name, is_free_name
 from scratchml.files import atomic_write
 from scratchml.mlp import MLP, OUTPUTS
-from scratchml.quantized import MAX_UNITS, QuantizedMLP
+from scratchml.quantized import QuantizedMLP
+from scratchml.recipe import EXAMPLES, Run, load_choices, merge, run_of
 from scratchml.rows import Dataset, Scaler
 from scratchml.train import Epoch, History, train
 from scratchml.verify import Comparison, verify
 
 
-def read_data(
-    data: str,
-    paper: bool,
-    seed: int,
-    window: int | None,
-    horizon: int | None,
-    snow_above: float | None,
-    colder_than: float | None,
-    split: str | None,
-    balance: str | None,
-) -> Dataset:
-    """Options that were given win over the paper's, which win over the defaults."""
-    choices: dict[str, Any] = {
-        "window": window,
-        "horizon": horizon,
-        "snow_above": snow_above,
-        "colder_than": colder_than,
-        "split": split,
-        "balance": balance,
-    }
-    given = {name: value for name, value in choices.items() if value is not None}
-    if data == "digits":
-        if given or paper:
-            name = "paper" if paper else next(iter(given)).replace("_", "-")
-            raise ScratchmlError(f"--{name} is about weather; digits have no such choice")
-        return tasks.make(digits.Recipe(seed=seed))
-    if data != "snow" and not Path(data).suffix and not Path(data).exists():
-        raise ScratchmlError(f"{data!r} is neither an example (snow, digits) nor a file of hours")
-    recipe = Recipe(**{**(PAPER if paper else {}), **given, "seed": seed})
-    return tasks.make(recipe, weather.load(None if data == "snow" else Path(data)))
+def read_choices(
+    data: str | None, seed: int | None, paper: bool, options: Mapping[str, Any]
+) -> Run:
+    """What is to be done: options that were given win over the recipe file's choices."""
+    layers = []
+    if data is not None and data.endswith(".toml"):
+        layers.append(load_choices(Path(data)))
+        data = None
+    top = {"data": data, "seed": seed}
+    given = {name: value for name, value in top.items() if value is not None}
+    return run_of(merge(*layers, {"": given}, chosen(options)), paper=paper)
 
 
-def output_folder(output: Path | None, data: str) -> Path:
-    return output or Path("build") / ("digits" if data == "digits" else "snow")
+def read_data(run: Run) -> Dataset:
+    """The data set of a run, with what happened to it on the way told on standard error."""
+    data = run.load()
+    for line in data.notes:
+        note(f"note: {line}")
+    return data
 
 
-@dataclass(frozen=True)
-class Training:
-    """How a network is made and trained: what was asked for, or else the task's defaults."""
-
-    sizes: list[int]
-    output: str
-    dropout: float
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    patience: int
-
-    @classmethod
-    def of(
-        cls,
-        data: Dataset,
-        hidden: str | None,
-        epochs: int | None,
-        batch_size: int | None,
-        learning_rate: float | None,
-        dropout: float | None,
-        patience: int | None,
-    ) -> Training:
-        task = tasks.task_of(data.recipe)
-        units = list(task.hidden) if hidden is None else hidden_units(hidden)
-        return cls(
-            [data.train.counts.shape[1], *units, task.outputs],
-            task.output,
-            task.dropout if dropout is None else dropout,
-            task.epochs if epochs is None else epochs,
-            task.batch_size if batch_size is None else batch_size,
-            task.learning_rate if learning_rate is None else learning_rate,
-            task.patience if patience is None else patience,
-        )
-
-    def network(self, seed: int) -> MLP:
-        return MLP(self.sizes, output=self.output, dropout=self.dropout, seed=seed)
+def output_folder(output: Path | None, run: Run) -> Path:
+    return output or Path("build") / run.title
 
 
-def hidden_units(hidden: str) -> list[int]:
-    try:
-        units = [int(word) for word in hidden.split(",")]
-    except ValueError:
-        raise ScratchmlError(f"--hidden {hidden!r} is not a list such as 12 or 32,16") from None
-    if max(units) > MAX_UNITS:
-        raise ScratchmlError(f"--hidden {hidden}: a layer has at most {MAX_UNITS} units")
-    return units
+def make_network(run: Run, data: Dataset) -> MLP:
+    """A new network of the shape that the run chose for the data."""
+    output, outputs = tasks.output_of(data)
+    sizes = [data.train.counts.shape[1], *run.training.hidden, outputs]
+    return MLP(sizes, output=output, dropout=run.training.dropout, seed=run.dataset.seed)
 
 
-def train_with_progress(net: MLP, data: Dataset, options: Training) -> History:
+def train_with_progress(net: MLP, data: Dataset, options: tasks.Training) -> History:
     """Train with a bar and a line an epoch on standard error."""
     metric = OUTPUTS[net.output].metric
     columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"))
@@ -143,24 +91,23 @@ def train_with_progress(net: MLP, data: Dataset, options: Training) -> History:
     return history
 
 
-def check_threshold(output: str, wanted: float | None) -> None:
+def check_threshold(data: Dataset, wanted: float | None) -> None:
     """Refuse, before the training, what ``pick_threshold`` could not use after it."""
     if wanted is None:
         return
-    if output != "sigmoid":
+    if tasks.output_of(data)[0] != "sigmoid":
         raise ScratchmlError("--threshold is about yes or no; the likeliest class needs none")
     threshold_code(wanted)
 
 
-def pick_threshold(net: MLP, data: Dataset, wanted: float | None, paper: bool) -> float:
+def pick_threshold(net: MLP, data: Dataset, wanted: float | None) -> float:
     """The threshold asked for, or the best on validation rows; some row must reach it.
 
-    A choice among several classes has none.
+    Only a yes or no has one.
     """
     if net.output != "sigmoid":
         return net.threshold
-    default = 0.5 if paper else choose_threshold(net, data.validation)
-    threshold = default if wanted is None else wanted
+    threshold = choose_threshold(net, data.validation) if wanted is None else wanted
     highest = float(net.decision_scores(data.validation).max())
     if highest < threshold:
         raise ScratchmlError(
@@ -171,44 +118,47 @@ def pick_threshold(net: MLP, data: Dataset, wanted: float | None, paper: bool) -
 
 
 def save_training(folder: Path, net: MLP, data: Dataset, history: History) -> Checkpoint:
-    checkpoint = Checkpoint(net, data.scaler, data.recipe, data.fingerprint)
+    checkpoint = Checkpoint.of(net, data)
     checkpoint.save(folder / "model.npz")
     table = pd.DataFrame(history.rows())
     atomic_write(folder / "history.csv", table.to_csv(index=False, lineterminator="\n"))
     return checkpoint
 
 
-def data_of_checkpoint(hours: Path | None, checkpoint: Checkpoint) -> Dataset:
-    return data_again(hours, checkpoint.recipe, checkpoint.scaler, checkpoint.data)
+def data_of_checkpoint(path: Path | None, checkpoint: Checkpoint) -> Dataset:
+    return data_again(path, checkpoint.recipe, checkpoint.scaler, checkpoint.data)
 
 
-def data_of_int8(hours: Path | None, model: QuantizedMLP) -> Dataset:
+def data_of_int8(path: Path | None, model: QuantizedMLP) -> Dataset:
     if model.scaler is None:
         raise ScratchmlError("the model has no scaler for sensor counts: it was not trained here")
     fingerprint = str(model.metadata.get("data"))
-    return data_again(hours, tasks.from_metadata(model.metadata), model.scaler, fingerprint)
+    return data_again(path, tasks.from_metadata(model.metadata), model.scaler, fingerprint)
+
+
+def has_data(model: QuantizedMLP) -> bool:
+    """Whether the package has the data that the model was trained on, or some like it."""
+    if model.scaler is None or "task" not in model.metadata:
+        return False
+    return not tasks.needs_file(tasks.from_metadata(model.metadata))
 
 
 def data_again(
-    hours: Path | None, recipe: Recipe | digits.Recipe, scaler: Scaler, fingerprint: str
+    path: Path | None, recipe: tasks.AnyRecipe, scaler: Scaler, fingerprint: str
 ) -> Dataset:
     """The data set that a model was trained on, made once more."""
-    needs_hours = isinstance(recipe, Recipe)
-    if hours and not needs_hours:
-        raise ScratchmlError(f"{hours}: the model was not trained on hours of weather")
-    data = tasks.make(recipe, weather.load(hours) if needs_hours else None, scaler)
+    data = tasks.make(recipe, path, scaler)
     if data.fingerprint != fingerprint:
-        what = "hours" if needs_hours else "images"
-        note(f"note: these are not the {what} that the model was trained on")
+        note("note: this is not the data that the model was trained on")
     return data
 
 
 def model_name(name: str | None, model: QuantizedMLP, path: Path) -> str:
-    """The name in C: what was asked for, or the task's, or else the file's."""
+    """The name in C: what was asked for, or the example's, or else the file's."""
     if name is None:
         task = model.metadata.get("task")
         stem = re.sub(r"\W", "_", path.stem, flags=re.ASCII)
-        name = f"{task}_model" if isinstance(task, str) and task in tasks.TASKS else stem
+        name = f"{task}_model" if isinstance(task, str) and task in EXAMPLES else stem
         if not is_free_name(name):
             name = f"model_{name}"
     check_name(name)

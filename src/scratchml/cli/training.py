@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from scratchml import oracle, report
 from scratchml.cli import options as opt
 from scratchml.cli.app import app
+from scratchml.cli.choices import with_choices
 from scratchml.cli.console import guarded, note, print_json, show
 from scratchml.cli.steps import (
-    Training,
     check_threshold,
     compare_all,
     draw_pictures,
     finish,
+    make_network,
     model_name,
     output_folder,
     pick_threshold,
+    read_choices,
     read_data,
     save_training,
     train_with_progress,
@@ -33,56 +36,42 @@ from scratchml.quantize import quantize
 
 @app.command("run")
 @guarded
+@with_choices("reading", "dataset", "training", "quantization", "export")
 def run_command(
     data: opt.Data = "snow",
     output: opt.Output = None,
-    name: opt.Name = None,
-    seed: opt.Seed = 0,
+    seed: opt.Seed = None,
     paper: opt.Paper = False,
-    window: opt.Window = None,
-    horizon: opt.Horizon = None,
-    snow_above: opt.SnowAbove = None,
-    colder_than: opt.ColderThan = None,
-    split: opt.Split = None,
-    balance: opt.Balance = None,
-    hidden: opt.Hidden = None,
-    epochs: opt.Epochs = None,
-    batch_size: opt.BatchSize = None,
-    learning_rate: opt.LearningRate = None,
-    dropout: opt.Dropout = None,
-    patience: opt.Patience = None,
-    threshold: opt.Threshold = None,
-    percentile: opt.Percentile = 100.0,
     random_rows: opt.RandomRows = 100_000,
     draw: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw PNG files.")] = True,
     as_json: opt.Json = False,
+    **choices: Any,
 ) -> None:
     """Everything: load, train, evaluate, quantize, export, verify.
 
     Writes model.npz, model.tflite, NAME.c, NAME.h, metrics.json, history.csv and pictures.
     """
-    if name is not None:
-        check_name(name)
+    run = read_choices(data, seed, paper, choices)
+    if run.name is not None:
+        check_name(run.name)
     compiler()  # verifying needs one: say so before the work
-    target = output_folder(output, data)
+    target = output_folder(output, run)
     with staging(target) as folder:
-        rows = read_data(
-            data, paper, seed, window, horizon, snow_above, colder_than, split, balance
-        )
-        options = Training.of(rows, hidden, epochs, batch_size, learning_rate, dropout, patience)
-        check_threshold(options.output, threshold)
+        rows = read_data(run)
+        check_threshold(rows, run.threshold)
         show(report.data_table(rows), as_json=as_json)
-        net = options.network(seed)
-        history = train_with_progress(net, rows, options)
-        net.threshold = pick_threshold(net, rows, threshold, paper)
+        net = make_network(run, rows)
+        history = train_with_progress(net, rows, run.training)
+        net.threshold = pick_threshold(net, rows, run.threshold)
         checkpoint = save_training(folder, net, rows, history)
 
-        model = quantize(net, rows.train, percentile=percentile, metadata=checkpoint.metadata())
+        model = quantize(net, rows.train, percentile=run.percentile, metadata=checkpoint.metadata())
         model.save(folder / "model.tflite")
-        source, _ = export_c(model, folder, name=model_name(name, model, folder))
+        name = model_name(run.name, model, Path(f"{run.title}_model"))
+        source, _ = export_c(model, folder, name=name)
         networks = {"float": evaluate(net, rows.test), "int8": evaluate(model, rows.test)}
         evaluations = {**networks, **report.baseline_evaluations(rows)}
-        comparisons = compare_all(model, rows, random_rows, seed, source)
+        comparisons = compare_all(model, rows, random_rows, net.seed, source)
         metrics = {
             "data": report.data_json(rows),
             "evaluations": report.evaluations_json(evaluations),
@@ -109,38 +98,25 @@ def run_command(
 
 @app.command("train")
 @guarded
+@with_choices("reading", "dataset", "training")
 def train_command(
     data: opt.Data = "snow",
     output: opt.Output = None,
-    seed: opt.Seed = 0,
+    seed: opt.Seed = None,
     paper: opt.Paper = False,
-    window: opt.Window = None,
-    horizon: opt.Horizon = None,
-    snow_above: opt.SnowAbove = None,
-    colder_than: opt.ColderThan = None,
-    split: opt.Split = None,
-    balance: opt.Balance = None,
-    hidden: opt.Hidden = None,
-    epochs: opt.Epochs = None,
-    batch_size: opt.BatchSize = None,
-    learning_rate: opt.LearningRate = None,
-    dropout: opt.Dropout = None,
-    patience: opt.Patience = None,
-    threshold: opt.Threshold = None,
     as_json: opt.Json = False,
+    **choices: Any,
 ) -> None:
     """Data to a float network: model.npz and history.csv."""
-    target = output_folder(output, data)
+    run = read_choices(data, seed, paper, choices)
+    target = output_folder(output, run)
     with staging(target) as folder:
-        rows = read_data(
-            data, paper, seed, window, horizon, snow_above, colder_than, split, balance
-        )
-        options = Training.of(rows, hidden, epochs, batch_size, learning_rate, dropout, patience)
-        check_threshold(options.output, threshold)
+        rows = read_data(run)
+        check_threshold(rows, run.threshold)
         show(report.data_table(rows), as_json=as_json)
-        net = options.network(seed)
-        history = train_with_progress(net, rows, options)
-        net.threshold = pick_threshold(net, rows, threshold, paper)
+        net = make_network(run, rows)
+        history = train_with_progress(net, rows, run.training)
+        net.threshold = pick_threshold(net, rows, run.threshold)
         save_training(folder, net, rows, history)
     if as_json:
         print_json(

@@ -1,0 +1,46 @@
+"""Shoulder exercises told apart by the acceleration of a wrist: the example of a motion sensor.
+
+A table of samples like anybody's (see ``sensors``), with its columns and choices filled in. The
+data is described in data/README.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from scratchml import sensors
+from scratchml.resources import find
+
+EMBEDDED = "exercises.csv.gz"
+
+CLASSES = (
+    "abduction",
+    "external rotation",
+    "forward elevation",
+    "internal rotation",
+    "pendulum",
+    "row",
+    "trapezius",
+)
+
+
+@dataclass(frozen=True)
+class Recipe(sensors.Recipe):
+    """The choices of ``sensors.Recipe``, as they suit this table: two seconds every second."""
+
+    features: tuple[str, ...] = ("ax", "ay", "az")
+    label: str = "exercise"
+    units: tuple[str, ...] = ("g", "g", "g")
+    resolution: tuple[int, ...] = (1000, 1000, 1000)
+    window: int = 50
+    step: int = 25
+    statistics: tuple[str, ...] = ("mean", "std", "mean_abs_diff")
+    group: str = "subject"
+    session: str = "side"
+
+
+def load(recipe: Recipe) -> pd.DataFrame:
+    """The embedded table."""
+    return sensors.load(find("data") / EMBEDDED, recipe)

@@ -1,0 +1,126 @@
+"""Every choice that turns somebody's table of samples into a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from scratchml.errors import ScratchmlError
+from scratchml.reading import Reading
+from scratchml.rows import check_shares, check_whole
+
+SPLITS = ("group", "time", "random")
+SCALINGS = ("standard", "robust")
+MISSING = ("refuse", "drop", "previous", "median")
+BALANCES = ("none", "training")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every choice that turns a table into a data set; stored with the model that came of it.
+
+    Attributes:
+        features: the columns that are read, in the order of the network's inputs.
+        label: the column of classes, or ``target``: that of a number. One of the two.
+        positive: of two classes the one that is "yes"; by default the second in order.
+        units: of the features, and ``resolution``: counts a unit; one for each, or none: no unit,
+            and as many decimals as the table has.
+        window: samples in a row that are read together; ``step``: from one window to the next.
+        horizon: samples from the newest of a window to the one whose label or target is asked.
+        statistics: what is computed of each channel of a window, by name; none: the samples as
+            they are.
+        group: the column of what must not stand on both sides of a split by group, a person's name
+            for instance; ``session``: one whose changes windows do not reach across, either.
+        split: ``group``, ``time`` or ``random``; by default the first that the table allows.
+        test_groups: the groups of the test, by name; none: random ones.
+        validation, test: share of the rows.
+        balance: ``none``, or ``training``: undersample the larger classes there.
+        scaling: ``standard`` (mean and standard deviation) or ``robust`` (median and quartiles).
+        missing: what happens to a cell without a value: ``refuse``, ``drop`` (its sample), fill in
+            the ``previous`` one, or the ``median`` of the training rows.
+        reading: how the file is to be read.
+        seed: for the random choices among these.
+    """
+
+    features: tuple[str, ...] = ()
+    label: str = ""
+    target: str = ""
+    positive: str = ""
+    units: tuple[str, ...] = ()
+    resolution: tuple[int, ...] = ()
+    window: int = 1
+    step: int = 1
+    horizon: int = 0
+    statistics: tuple[str, ...] = ()
+    group: str = ""
+    session: str = ""
+    split: str = ""
+    test_groups: tuple[str, ...] = ()
+    validation: float = 0.2
+    test: float = 0.3
+    balance: str = "none"
+    scaling: str = "standard"
+    missing: str = "refuse"
+    reading: Reading = field(default_factory=Reading)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("features", "units", "statistics", "test_groups", "resolution"):
+            items = getattr(self, name)
+            if isinstance(items, str) or not isinstance(items, Sequence):
+                raise ScratchmlError(f"{name} {items!r}: it must be a list")
+            object.__setattr__(self, name, tuple(items))  # a list, if it comes from a file
+        for name in ("label", "target", "positive", "group", "session", "split"):
+            if not isinstance(getattr(self, name), str):
+                raise ScratchmlError(f"{name} {getattr(self, name)!r}: it must be a text")
+        if isinstance(self.reading, Mapping):
+            object.__setattr__(self, "reading", Reading.from_json(self.reading))
+        if not all(isinstance(name, str) for name in (*self.features, *self.units)):
+            raise ScratchmlError("features and units must be texts")
+        self._check_columns()
+        for name, least, most in (("window", 1, 2**16), ("step", 1, 2**16), ("horizon", 0, 2**16)):
+            check_whole(name, getattr(self, name), least, most)
+        check_whole("seed", self.seed, 0, 2**63)
+        for number in self.resolution:
+            check_whole("resolution", number, 1, 2**31 - 1)
+        check_shares(self.validation, self.test)
+        for name, known in (
+            ("split", ("", *SPLITS)),
+            ("scaling", SCALINGS),
+            ("missing", MISSING),
+            ("balance", BALANCES),
+        ):
+            if getattr(self, name) not in known:
+                words = ", ".join(word for word in known if word)
+                raise ScratchmlError(f"{name} {getattr(self, name)!r}: known are {words}")
+        if self.statistics and self.window < 2:
+            raise ScratchmlError(
+                f"statistics of a window of {self.window} sample: choose a longer window"
+            )
+        if self.positive and not self.label:
+            raise ScratchmlError("positive is about a label: name its column")
+
+    def _check_columns(self) -> None:
+        if not self.features:
+            raise ScratchmlError("no features: name the columns to read (--features ax,ay,az)")
+        if bool(self.label) == bool(self.target):
+            raise ScratchmlError(
+                "name one column of what is asked: label for classes (--label) or target for a "
+                "number (--target)"
+            )
+        named = [*self.features, self.label or self.target]
+        for name in named:
+            if named.count(name) > 1 and not (name == self.target and self.horizon):
+                raise ScratchmlError(f"the column {name} is named twice")
+        for name in ("units", "resolution"):
+            items = getattr(self, name)
+            if items and len(items) != len(self.features):
+                raise ScratchmlError(
+                    f"{len(items)} {name} for {len(self.features)} features: give one for each"
+                )
+        if self.split == "group" and not self.group:
+            raise ScratchmlError("a split by group needs the column of groups (--group)")
+        if self.test_groups and (not self.group or self.split not in ("", "group")):
+            raise ScratchmlError("test groups are about a split by group (--group)")
+        if self.balance != "none" and self.target:
+            raise ScratchmlError("balance is about classes; a target has none")
