@@ -22,6 +22,7 @@ import numpy as np
 from scratchml import dataset, digits, tasks
 from scratchml.errors import ScratchmlError
 from scratchml.files import atomic_write
+from scratchml.front_end import FrontEnd
 from scratchml.mlp import MLP
 from scratchml.rows import Scaler
 
@@ -32,12 +33,14 @@ class Checkpoint:
 
     Attributes:
         data: ``fingerprint`` of the hours it was trained on.
+        front_end: what made the rows' counts of a stream of samples, or ``None``.
     """
 
     net: MLP
     scaler: Scaler
     recipe: dataset.Recipe | digits.Recipe
     data: str
+    front_end: FrontEnd | None = None
 
     def metadata(self) -> dict[str, Any]:
         """What travels on with the int8 model: recipe, data and seed."""
@@ -58,6 +61,8 @@ class Checkpoint:
             "dropout": net.dropout,
             "threshold": float(net.threshold),
         }
+        if self.front_end:
+            metadata["front_end"] = self.front_end.to_dict()
         buffer = io.BytesIO()
         np.savez(buffer, metadata=np.array(json.dumps(metadata, sort_keys=True)), **arrays)
         atomic_write(Path(path), buffer.getvalue())
@@ -75,11 +80,13 @@ class Checkpoint:
             with np.load(contents, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             metadata = json.loads(str(arrays.pop("metadata")))
+            front_end = metadata.get("front_end")
             return cls(
                 _network(arrays, metadata),
                 Scaler.from_dict(metadata["features"]),
                 tasks.from_metadata(metadata),
                 str(metadata["data"]),
+                FrontEnd.from_dict(front_end) if front_end is not None else None,
             )
         except ScratchmlError as error:
             raise ScratchmlError(f"{path}: {error}") from None

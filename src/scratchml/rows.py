@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scratchml.errors import ScratchmlError
+from scratchml.front_end import FrontEnd
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ class Dataset:
         recipe: the choices that made the rows, a dataclass of JSON values.
         classes: the names of the classes, by index.
         fingerprint: SHA-256 of what the rows were cut from.
+        front_end: what made their counts of a stream of samples, or ``None``.
     """
 
     train: Rows
@@ -147,6 +149,7 @@ class Dataset:
     recipe: Any
     classes: tuple[str, ...]
     fingerprint: str
+    front_end: FrontEnd | None = field(default=None, kw_only=True)
 
 
 # Checks of the choices in a recipe, which may come from a file, so not even its types are sure.

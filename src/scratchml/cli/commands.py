@@ -78,7 +78,11 @@ def quantize_command(
     checkpoint = Checkpoint.load(model)
     data = data_of_checkpoint(hours, checkpoint)
     quantized = quantize(
-        checkpoint.net, data.train, percentile=percentile, metadata=checkpoint.metadata()
+        checkpoint.net,
+        data.train,
+        percentile=percentile,
+        metadata=checkpoint.metadata(),
+        front_end=checkpoint.front_end,
     )
     errors = layer_errors(checkpoint.net, quantized, data.test) if verbose or as_json else []
     target = (output or model.parent) / "model.tflite"

@@ -171,7 +171,7 @@ def pick_threshold(net: MLP, data: Dataset, wanted: float | None, paper: bool) -
 
 
 def save_training(folder: Path, net: MLP, data: Dataset, history: History) -> Checkpoint:
-    checkpoint = Checkpoint(net, data.scaler, data.recipe, data.fingerprint)
+    checkpoint = Checkpoint(net, data.scaler, data.recipe, data.fingerprint, data.front_end)
     checkpoint.save(folder / "model.npz")
     table = pd.DataFrame(history.rows())
     atomic_write(folder / "history.csv", table.to_csv(index=False, lineterminator="\n"))

@@ -77,7 +77,13 @@ def run_command(
         net.threshold = pick_threshold(net, rows, threshold, paper)
         checkpoint = save_training(folder, net, rows, history)
 
-        model = quantize(net, rows.train, percentile=percentile, metadata=checkpoint.metadata())
+        model = quantize(
+            net,
+            rows.train,
+            percentile=percentile,
+            metadata=checkpoint.metadata(),
+            front_end=checkpoint.front_end,
+        )
         model.save(folder / "model.tflite")
         source, _ = export_c(model, folder, name=model_name(name, model, folder))
         networks = {"float": evaluate(net, rows.test), "int8": evaluate(model, rows.test)}

@@ -13,6 +13,7 @@ from flatbuffers import number_types as N
 
 from scratchml.affine import PROBABILITY, Quantization
 from scratchml.errors import ScratchmlError
+from scratchml.front_end import FrontEnd
 from scratchml.layers import Elementwise, QuantizedDense, Softmax
 from scratchml.quantized import MAX_UNITS, QuantizedMLP
 from scratchml.rows import Scaler
@@ -300,9 +301,11 @@ def _with_metadata(
     layers: tuple[QuantizedDense, ...], softmax: Softmax | None, metadata: dict[str, Any]
 ) -> QuantizedMLP:
     features, threshold = metadata.pop("features", None), metadata.pop("threshold", 0.5)
+    stream = metadata.pop("front_end", None)
     try:
         scaler = Scaler.from_dict(features) if features else None
-        return QuantizedMLP(layers, softmax, scaler, float(threshold), metadata)
+        front_end = FrontEnd.from_dict(stream) if stream is not None else None
+        return QuantizedMLP(layers, softmax, scaler, float(threshold), metadata, front_end)
     except ScratchmlError:
         raise
     except (TypeError, ValueError, OverflowError) as error:
