@@ -134,6 +134,64 @@ sml_status sml_run_model(sml_context *context, int8_t *output, size_t n);
  * Whoever needs the most likely class only does not need it: the order of the codes is kept. */
 void sml_softmax(const sml_head *head, int8_t *values, size_t n);
 
+/* The front end of a network that looks at a stream: from raw counts, sample by sample, to the
+ * features of its windows, which are what sml_prepare_input takes.
+ *
+ *     static int32_t ring[GESTURE_STREAM_BYTES / 4];
+ *     int32_t sample[GESTURE_CHANNELS], features[GESTURE_INPUTS], ready;
+ *
+ *     sml_stream_start(&stream, &gesture_front_end, ring, sizeof ring);
+ *     for (;;) {
+ *         acquire_data(sample);                          // yours, at the rate of the training data
+ *         sml_stream_add(&stream, sample, GESTURE_CHANNELS, features, GESTURE_INPUTS, &ready);
+ *         if (ready) {
+ *             sml_prepare_input(&gesture, features, GESTURE_INPUTS); ...
+ *
+ * The definition of each statistic stands in docs/front_end.md. */
+#define SML_MAX_WINDOW 4096
+
+typedef enum {
+    SML_MEAN = 1,
+    SML_MINIMUM = 2,
+    SML_MAXIMUM = 4,
+    SML_RANGE = 8,
+    SML_STD = 16,
+    SML_RMS = 32,
+    SML_MEAN_ABS_DIFF = 64,
+    SML_ZERO_CROSSINGS = 128,
+    SML_MEAN_CROSSINGS = 256
+} sml_statistic;
+
+typedef struct {
+    uint16_t channels;   /* counts in a sample */
+    uint16_t window;     /* samples, 1 .. SML_MAX_WINDOW */
+    uint16_t step;       /* samples from the start of one window to that of the next, 1 or more */
+    uint16_t statistics; /* of each channel, in the order of the bits; 0: the window itself */
+} sml_front_end;
+
+/* The caller's; its fields are the engine's own. */
+typedef struct {
+    const sml_front_end *front_end;
+    int32_t *memory; /* [window][channels], a ring */
+    int32_t limit;   /* of a count's magnitude: keeps the sums within their widths */
+    uint16_t inputs; /* of the network behind it */
+    uint16_t place;  /* of the next sample in the ring; of the oldest one, once it is full */
+    uint16_t wait;   /* samples until a window is complete */
+} sml_stream;
+
+/* Keeps both pointers. `memory` needs 4 * window * channels bytes, starts at a multiple of 4 and
+ * must outlive the stream. */
+sml_status sml_stream_start(sml_stream *stream, const sml_front_end *front_end, void *memory,
+                            size_t bytes);
+
+/* One sample more. Is a window complete with it, *ready is 1 and the n features are written: of
+ * channel 0 all, then of channel 1 ...; or the samples of the window, the oldest first. */
+sml_status sml_stream_add(sml_stream *stream, const int32_t *sample, size_t channels,
+                          int32_t *features, size_t n, int32_t *ready);
+
+/* After a gap, so that no window reaches across: the next sample is the first one. */
+sml_status sml_stream_reset(sml_stream *stream);
+
 /* One number for many rows, to compare a board with a computer: the CRC-32 of all outputs for a
  * stream of random inputs that a seed decides. */
 typedef struct {

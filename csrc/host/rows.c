@@ -33,3 +33,18 @@ sml_status sml_prepare_rows(sml_context *context, const int32_t *counts, int8_t 
     }
     return SML_OK;
 }
+
+sml_status sml_stream_rows(sml_stream *stream, const int32_t *samples, size_t channels,
+                           int32_t *features, size_t inputs, size_t n)
+{
+    int32_t ready = 0;
+    for (size_t i = 0; i < n; i++) {
+        const sml_status status =
+            sml_stream_add(stream, samples + i * channels, channels, features, inputs, &ready);
+        if (status != SML_OK) {
+            return status;
+        }
+        features += ready ? inputs : 0;
+    }
+    return SML_OK;
+}

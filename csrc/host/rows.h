@@ -15,4 +15,9 @@ sml_status sml_run_rows(sml_context *context, const int32_t *counts, const int8_
 sml_status sml_prepare_rows(sml_context *context, const int32_t *counts, int8_t *codes,
                             size_t inputs, size_t rows);
 
+/* samples[n][channels] into a stream, one by one. Each complete window writes a row of `inputs`
+ * features; the caller knows how many there will be. Stops at the first sample that fails. */
+sml_status sml_stream_rows(sml_stream *stream, const int32_t *samples, size_t channels,
+                           int32_t *features, size_t inputs, size_t n);
+
 #endif

@@ -32,6 +32,7 @@ from scratchml.errors import ScratchmlError
 from scratchml.layouts import PORTABLE, Layout
 from scratchml.quantized import QuantizedMLP
 from scratchml.resources import engine_folder, engine_sources
+from scratchml.stream import Stream
 from scratchml.structs import model_struct
 
 Int8 = npt.NDArray[np.int8]
@@ -76,7 +77,7 @@ class Engine:
         engine._library = _ExportedLibrary(Path(path))
         with ExitStack() as on_failure:
             on_failure.callback(engine.close)
-            struct = _engine.ffi.cast("const sml_model *", engine._library.address)
+            struct = _engine.ffi.cast("const sml_model *", engine._library.address(""))
             engine._start(model, _engine, struct)
             on_failure.pop_all()
         return engine
@@ -85,7 +86,7 @@ class Engine:
         self._model, self._struct = model, struct
         self._inputs, self._outputs = model.inputs, model.outputs
         self._one_row = (1, model.inputs)
-        self._ffi, self._lib = module.ffi, module.lib
+        self._module, self._ffi, self._lib = module, module.ffi, module.lib
         self._run_many = self._lib.sml_run_rows
         self._idle = [self._workspace()]  # the engine checks the model now
         last = struct.layers[struct.layer_count - 1]
@@ -134,6 +135,20 @@ class Engine:
             if on_rows:
                 on_rows(start + n)
         return int(digest.crc)
+
+    def stream(self) -> Stream:
+        """A new stream of samples through the model's front end: of an exported file, its struct.
+
+        Raises:
+            ScratchmlError: the model has no front end.
+        """
+        if self._model.front_end is None:
+            raise ScratchmlError("this model has no front end: it does not read a stream")
+        struct = None
+        if self._library:
+            address = self._library.address("_front_end")
+            struct = self._ffi.cast("const sml_front_end *", address)
+        return Stream(self._model.front_end, self._module, struct)
 
     def close(self) -> None:
         """Free the structs and the compiled library; the engine cannot be used afterwards.
@@ -228,6 +243,7 @@ class _ExportedLibrary:
     def __init__(self, source: Path) -> None:
         if not re.fullmatch(r"[A-Za-z_]\w*", source.stem, re.ASCII):
             raise ScratchmlError(f"{source}: the file is not named after a model")
+        self._source = source
         source.read_bytes()  # a missing file is the caller's mistake, not the compiler's
         self._folder = tempfile.TemporaryDirectory(prefix="scratchml-")
         library = Path(self._folder.name) / "model.so"
@@ -236,13 +252,21 @@ class _ExportedLibrary:
             compile_library(source, library)
             try:
                 self._handle = ctypes.CDLL(str(library))
-                symbol = ctypes.c_char.in_dll(self._handle, source.stem)
-            except (OSError, ValueError) as error:
-                raise ScratchmlError(
-                    f"{source}: the compiled model cannot be loaded ({error})"
-                ) from None
+            except OSError as error:
+                raise self._unusable(error) from None
+            self.address("")
             on_failure.pop_all()
-        self.address = ctypes.addressof(symbol)
+
+    def address(self, suffix: str) -> int:
+        """Where the variable is that is named like the file, and then ``suffix``."""
+        try:
+            symbol = ctypes.c_char.in_dll(self._handle, self._source.stem + suffix)
+        except ValueError as error:
+            raise self._unusable(error) from None
+        return ctypes.addressof(symbol)
+
+    def _unusable(self, error: Exception) -> ScratchmlError:
+        return ScratchmlError(f"{self._source}: the compiled model cannot be loaded ({error})")
 
     def close(self) -> None:
         """Delete the file; the mapping itself goes with the process."""

@@ -149,11 +149,15 @@ class FrontEnd:
         Raises:
             ScratchmlError: another shape, or values that are not int32.
         """
-        counts = self._checked(samples, (len(self.channels),))
+        counts = self.check_samples(samples)
         if len(counts) < self.window:
             return np.empty((0, self.inputs), np.int32)
         every = np.lib.stride_tricks.sliding_window_view(counts, self.window, axis=0)
         return self.features(every[:: self.step].transpose(0, 2, 1))
+
+    def check_samples(self, samples: npt.ArrayLike) -> Int32:
+        """``samples`` as int32 ``[n, c]``; what would not fit is refused."""
+        return self._checked(samples, (len(self.channels),))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values, as stored in a model's file."""

@@ -16,6 +16,7 @@ import numpy as np
 from scratchml.affine import PROBABILITY, Quantization, nearest, round_half_away
 from scratchml.calibrate import observe, observed_range
 from scratchml.errors import ScratchmlError
+from scratchml.front_end import FrontEnd
 from scratchml.layers import Elementwise, QuantizedDense, Softmax
 from scratchml.mlp import MLP, Floats
 from scratchml.quantized import QuantizedMLP
@@ -31,28 +32,32 @@ def quantize(
     *,
     percentile: float = 100.0,
     metadata: Mapping[str, Any] | None = None,
+    front_end: FrontEnd | None = None,
 ) -> QuantizedMLP:
     """Quantize a trained network, with ranges as seen on calibration rows.
 
     Args:
-        calibration: training rows, whose scaler the model takes over; or plain inputs
+        calibration: training rows, whose scaler and target the model takes over; or plain inputs
             ``[n, inputs]``, for a model that takes int8 codes only.
         percentile: 100 for ranges from the least to the greatest value seen, as TFLiteConverter
             chooses them; 99.9 leaves a thousandth out at either end, so that outliers do not
             make the steps between codes coarse for all other values.
         metadata: JSON values to store with the model.
+        front_end: what made the rows' counts of a stream of samples, to store with the model.
 
     Raises:
         ScratchmlError: no calibration rows, weights or inputs that are not finite, a percentile
             outside (50, 100], or a layer whose accumulator could overflow.
     """
-    scaler = calibration.scaler if isinstance(calibration, Rows) else None
+    known = isinstance(calibration, Rows)
+    scaler, target = (calibration.scaler, calibration.target) if known else (None, None)
     tensors = observe(net, calibration.x if isinstance(calibration, Rows) else calibration)
     ranges = [activation_quantization(*observed_range(t, percentile)) for t in tensors]
     try:
         layers = _layers(net, ranges)
         softmax = Softmax(layers[-1].output) if net.output == "softmax" else None
-        return QuantizedMLP(layers, softmax, scaler, net.threshold, dict(metadata or {}))
+        stored = dict(metadata or {})
+        return QuantizedMLP(layers, softmax, scaler, net.threshold, stored, front_end, target)
     except ScratchmlError as error:
         dead = [i for i, a in enumerate(tensors[1:-1], start=1) if not a.any()]
         if not dead:

@@ -23,14 +23,19 @@ from scratchml.errors import ScratchmlError
 from scratchml.evaluate import threshold_code
 from scratchml.features import Features
 from scratchml.files import atomic_write
+from scratchml.front_end import FrontEnd
 from scratchml.layers import MAX_CLASSES, QuantizedDense, Softmax
 from scratchml.layouts import PORTABLE
 from scratchml.rows import Rows, Scaler
+from scratchml.target import Target
 
 Int8 = npt.NDArray[np.int8]
 
 #: Units of a layer, and layers of a model: the engine counts both in 16 bits.
 MAX_UNITS = 2**16 - 1
+
+#: Keys of the file's metadata that are fields of the model.
+RESERVED = ("features", "front_end", "target", "threshold")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +47,8 @@ class QuantizedMLP:
         scaler: of the sensor counts, or ``None`` for a model that takes int8 codes only.
         threshold: probabilities from here on count as positive, if the output is one sigmoid.
         metadata: JSON values that travel with the model (recipe, seed, fingerprint).
+        front_end: from a stream of raw counts to those that the scaler takes, or ``None``.
+        target: what the output of a regression stands for, or ``None``: for itself.
 
     Raises:
         ScratchmlError: shapes do not fit each other, no int8 code stands for the threshold, or for
@@ -53,6 +60,8 @@ class QuantizedMLP:
     scaler: Scaler | None = None
     threshold: float = 0.5
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    front_end: FrontEnd | None = None
+    target: Target | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.layers) <= MAX_UNITS:
@@ -77,11 +86,25 @@ class QuantizedMLP:
                 f"{self.inputs} inputs are not whole windows of {len(self.scaler.names)} channels"
             )
         threshold_code(self.threshold)
-        if {"features", "threshold"} & self.metadata.keys():
-            raise ScratchmlError("metadata named features or threshold: these are the model's own")
+        if self.metadata.keys() & set(RESERVED):
+            raise ScratchmlError(f"metadata named {', '.join(RESERVED)}: these are the model's own")
+        if self.target and (self.output != "linear" or self.outputs != 1):
+            raise ScratchmlError("a target is what one linear output stands for")
+        if self.front_end:
+            self._check_front_end(self.front_end)
         for layer in self.layers:
             layer.check_accumulators()
         _ = self.features  # what cannot be computed is refused now
+
+    def _check_front_end(self, front_end: FrontEnd) -> None:
+        """It must give what the scaler takes: as many values, of the same channels."""
+        if front_end.inputs != self.inputs:
+            raise ScratchmlError(
+                f"the front end gives {front_end.inputs} values, the network takes {self.inputs}"
+            )
+        given = tuple((c.name, c.unit, c.resolution) for c in front_end.feature_channels)
+        if self.scaler is None or self.scaler.channels != given:
+            raise ScratchmlError("the channels of the front end and of the scaler are not the same")
 
     @property
     def sizes(self) -> tuple[int, ...]:

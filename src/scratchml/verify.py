@@ -18,12 +18,15 @@ from scratchml import oracle
 from scratchml.engine import Engine
 from scratchml.export import export_c
 from scratchml.features import Features
+from scratchml.front_end import FrontEnd
 from scratchml.quantized import QuantizedMLP
 
 Rows = npt.NDArray[Any]
 
 REFERENCE = "numpy integers"
 C_ENGINE, EXPORTED_C, TFLITE_MICRO = "C engine", "exported C", "TFLite Micro"
+#: Steps of each third of a random stream.
+STREAM_WINDOWS = 20
 #: What ``Engine.run`` does on the host with many rows; the other three go row by row.
 C_BATCHES = "C engine, batches"
 
@@ -56,6 +59,7 @@ def verify(
     c_source: Path | None = None,
     file: bytes | None = None,
     use_oracle: bool = True,
+    samples: npt.NDArray[np.int32] | None = None,
 ) -> list[Comparison]:
     """Run every implementation on the same rows and compare all output bytes with numpy's.
 
@@ -66,6 +70,7 @@ def verify(
         file: the ``.tflite`` file that the model was read from, for TensorFlow Lite Micro to run;
             by default the model is written anew.
         use_oracle: whether TensorFlow Lite Micro takes part; it must be ``oracle.available()``.
+        samples: the test stream ``[n, c]``, for a model with a front end; random ones come besides.
 
     Raises:
         ScratchmlError: no C compiler, or an implementation refuses the model.
@@ -106,6 +111,12 @@ def verify(
                 _compare(C_BATCHES, name, engine.run_counts, rows, codes),
                 _compare(EXPORTED_C, name, exported.run_counts, rows, codes),
             ]
+        if model.front_end:
+            streams = {"test stream": samples} if samples is not None else {}
+            streams["random stream"] = random_samples(model.front_end, rng)
+            for who, engine_ in ((C_ENGINE, engine), (EXPORTED_C, exported)):
+                for name, stream in streams.items():
+                    comparisons += compare_streams(who, name, model, engine_, stream)
         if judged:
             outputs, start = judged.result(), 0
             for name, rows in sets.items():
@@ -121,6 +132,30 @@ def random_counts(features: Features, n: int, rng: np.random.Generator) -> npt.N
     near = rng.integers(low, high + 1, (n - n // 2, len(low)))
     anywhere = rng.integers(-(2**31), 2**31, (n // 2, len(low)))
     return np.concatenate([near, anywhere]).astype(np.int32)
+
+
+def random_samples(front_end: FrontEnd, rng: np.random.Generator) -> npt.NDArray[np.int32]:
+    """A stream ``[n, c]`` of some windows: small counts, then any, then the extremes only."""
+    shape = (front_end.window + STREAM_WINDOWS * front_end.step, len(front_end.channels))
+    small = rng.integers(-1000, 1001, shape)
+    anywhere = rng.integers(-(2**31), 2**31, shape)
+    extremes = rng.choice([-(2**31), -(2**30), -1, 0, 1, 2**30, 2**31 - 1], shape)
+    return np.concatenate([small, anywhere, extremes]).astype(np.int32)
+
+
+def compare_streams(
+    who: str, name: str, model: QuantizedMLP, engine: Engine, samples: npt.NDArray[np.int32]
+) -> list[Comparison]:
+    """The features of a stream's windows, and the output codes for them."""
+    stream = engine.stream()
+    expected = stream.front_end.stream(samples)
+    halves = np.array_split(samples, 2)  # what a call leaves over goes into the next one
+    got = np.concatenate([stream.add(half) for half in halves])
+    codes = model.run(model.prepare_input(expected))
+    return [
+        compare(who, f"features of the {name}", expected, expected, got),
+        compare(who, f"windows of the {name}", expected, codes, engine.run_counts(got)),
+    ]
 
 
 def compare(who: str, name: str, rows: Rows, expected: Rows, got: Rows) -> Comparison:

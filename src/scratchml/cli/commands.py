@@ -21,6 +21,7 @@ from scratchml.cli.steps import (
     finish,
     has_data,
     model_name,
+    quantize_trained,
     random_and_test_codes,
     source_beside,
 )
@@ -31,7 +32,6 @@ from scratchml.export import export_c
 from scratchml.files import staging
 from scratchml.firmware import export_firmware, find_checkout
 from scratchml.layer_errors import layer_errors
-from scratchml.quantize import quantize
 from scratchml.quantized import QuantizedMLP
 
 
@@ -78,9 +78,7 @@ def quantize_command(
     """A float network to an int8 one, model.tflite, calibrated on its training rows."""
     checkpoint = Checkpoint.load(model)
     data = data_of_checkpoint(data_file, checkpoint)
-    quantized = quantize(
-        checkpoint.net, data.train, percentile=percentile, metadata=checkpoint.metadata()
-    )
+    quantized = quantize_trained(checkpoint, data, percentile)
     errors = layer_errors(checkpoint.net, quantized, data.test) if verbose or as_json else []
     target = (output or model.parent) / "model.tflite"
     quantized.save(target)

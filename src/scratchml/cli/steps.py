@@ -23,11 +23,17 @@ from scratchml.evaluate import AnyEvaluation, choose_threshold, threshold_code
 from scratchml.export import check_name, is_free_name
 from scratchml.files import atomic_write
 from scratchml.mlp import MLP, OUTPUTS
+from scratchml.quantize import quantize
 from scratchml.quantized import QuantizedMLP
 from scratchml.recipe import EXAMPLES, Run, load_choices, merge, run_of
 from scratchml.rows import Dataset, Scaler
+from scratchml.sensors import SensorDataset
 from scratchml.train import Epoch, History, train
 from scratchml.verify import Comparison, verify
+
+
+#: Samples of the test that are run as a stream, one by one.
+MOST_SAMPLES = 100_000
 
 
 def read_choices(
@@ -125,6 +131,17 @@ def save_training(folder: Path, net: MLP, data: Dataset, history: History) -> Ch
     return checkpoint
 
 
+def quantize_trained(checkpoint: Checkpoint, data: Dataset, percentile: float) -> QuantizedMLP:
+    """The int8 network, calibrated on the training rows, with what the checkpoint knows."""
+    return quantize(
+        checkpoint.net,
+        data.train,
+        percentile=percentile,
+        metadata=checkpoint.metadata(),
+        front_end=checkpoint.front_end,
+    )
+
+
 def data_of_checkpoint(path: Path | None, checkpoint: Checkpoint) -> Dataset:
     return data_again(path, checkpoint.recipe, checkpoint.scaler, checkpoint.data)
 
@@ -191,12 +208,21 @@ def compare_all(
         return verify(
             model,
             counts=data.test.counts if data else None,
+            samples=test_stream(data),
             random_rows=rows,
             seed=seed,
             c_source=source,
             file=file,
             use_oracle=oracle.available(),
         )
+
+
+def test_stream(data: Dataset | None) -> npt.NDArray[np.int32] | None:
+    """The samples that the test's windows were cut from, if they were, in the order of time."""
+    if not isinstance(data, SensorDataset) or data.front_end is None:
+        return None
+    ends = data.test.index[:, None] + np.arange(1 - data.front_end.window, 1)
+    return data.samples[np.unique(ends)[:MOST_SAMPLES]]
 
 
 def random_and_test_codes(

@@ -22,6 +22,7 @@ from scratchml.cli.steps import (
     model_name,
     output_folder,
     pick_threshold,
+    quantize_trained,
     read_choices,
     read_data,
     save_training,
@@ -31,7 +32,6 @@ from scratchml.engine import compiler
 from scratchml.evaluate import evaluate
 from scratchml.export import check_name, export_c
 from scratchml.files import atomic_write, staging
-from scratchml.quantize import quantize
 
 
 @app.command("run")
@@ -65,7 +65,7 @@ def run_command(
         net.threshold = pick_threshold(net, rows, run.threshold)
         checkpoint = save_training(folder, net, rows, history)
 
-        model = quantize(net, rows.train, percentile=run.percentile, metadata=checkpoint.metadata())
+        model = quantize_trained(checkpoint, rows, run.percentile)
         model.save(folder / "model.tflite")
         name = model_name(run.name, model, Path(f"{run.title}_model"))
         source, _ = export_c(model, folder, name=name)

@@ -95,6 +95,7 @@ def _filled(table: pd.DataFrame, recipe: Recipe, notes: list[str]) -> pd.DataFra
     filled = table.groupby(keys, sort=False, observed=True)[features].ffill()
     table = table.assign(**{name: filled[name] for name in features})
     bad = filled.isna().any(axis=1).to_numpy()
+    lost = bool(bad.any())
     if count:
         notes.append(
             f"{count:,} missing values were looked at; each took the one before it"

@@ -13,9 +13,11 @@ from flatbuffers import number_types as N
 
 from scratchml.affine import PROBABILITY, Quantization
 from scratchml.errors import ScratchmlError
+from scratchml.front_end import FrontEnd
 from scratchml.layers import Elementwise, QuantizedDense, Softmax
 from scratchml.quantized import MAX_UNITS, QuantizedMLP
 from scratchml.rows import Scaler
+from scratchml.target import Target
 from scratchml.tflite.flatbuffer import Node, Tables
 from scratchml.tflite.schema import (
     ACTIVATIONS,
@@ -300,9 +302,19 @@ def _with_metadata(
     layers: tuple[QuantizedDense, ...], softmax: Softmax | None, metadata: dict[str, Any]
 ) -> QuantizedMLP:
     features, threshold = metadata.pop("features", None), metadata.pop("threshold", 0.5)
+    stream, target = metadata.pop("front_end", None), metadata.pop("target", None)
     try:
         scaler = Scaler.from_dict(features) if features else None
-        return QuantizedMLP(layers, softmax, scaler, float(threshold), metadata)
+        front_end = FrontEnd.from_dict(stream) if stream is not None else None
+        return QuantizedMLP(
+            layers,
+            softmax,
+            scaler,
+            float(threshold),
+            metadata,
+            front_end,
+            Target.from_dict(target) if target is not None else None,
+        )
     except ScratchmlError:
         raise
     except (TypeError, ValueError, OverflowError) as error:

@@ -59,6 +59,10 @@ def _bias_scales(layer: QuantizedDense) -> npt.NDArray[np.float32]:
 def _metadata_json(model: QuantizedMLP) -> bytes:
     features = asdict(model.scaler) if model.scaler else None
     values = {**model.metadata, "features": features, "threshold": model.threshold}
+    if model.front_end:
+        values["front_end"] = model.front_end.to_dict()
+    if model.target:
+        values["target"] = model.target.to_dict()
     return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
