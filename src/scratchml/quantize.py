@@ -49,8 +49,9 @@ def quantize(
         ScratchmlError: no calibration rows, weights or inputs that are not finite, a percentile
             outside (50, 100], or a layer whose accumulator could overflow.
     """
-    known = isinstance(calibration, Rows)
-    scaler, target = (calibration.scaler, calibration.target) if known else (None, None)
+    scaler, target = None, None
+    if isinstance(calibration, Rows):
+        scaler, target = calibration.scaler, calibration.target
     tensors = observe(net, calibration.x if isinstance(calibration, Rows) else calibration)
     ranges = [activation_quantization(*observed_range(t, percentile)) for t in tensors]
     try:

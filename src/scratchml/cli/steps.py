@@ -31,7 +31,6 @@ from scratchml.sensors import SensorDataset
 from scratchml.train import Epoch, History, train
 from scratchml.verify import Comparison, verify
 
-
 #: Samples of the test that are run as a stream, one by one.
 MOST_SAMPLES = 100_000
 

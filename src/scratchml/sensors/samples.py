@@ -95,15 +95,10 @@ def _filled(table: pd.DataFrame, recipe: Recipe, notes: list[str]) -> pd.DataFra
     filled = table.groupby(keys, sort=False, observed=True)[features].ffill()
     table = table.assign(**{name: filled[name] for name in features})
     bad = filled.isna().any(axis=1).to_numpy()
-    lost = bool(bad.any())
     if count:
-        notes.append(
-            f"{count:,} missing values were looked at; each took the one before it"
-            + (
-                f", but {int(bad.sum()):,} samples had none before them and were left out"
-                * bad.any()
-            )
-        )
+        lost = int(bad.sum())
+        left = f", but {lost:,} samples had none before and were left out" if lost else ""
+        notes.append(f"{count:,} missing values: each took the one before it{left}")
     return table.assign(_stretch=table["_stretch"] + np.cumsum(bad))[~bad]
 
 

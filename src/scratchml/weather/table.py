@@ -26,7 +26,7 @@ RANGES = {
 COLUMNS = ("time", *RANGES)
 
 
-def load(path: str | PathLike[str] | None = None) -> pd.DataFrame:
+def load(path: str | PathLike[str] | None = None, reading: object = None, features: object = ()) -> pd.DataFrame:
     """Read a table of hours from a CSV file, plain or gzip.
 
     Times with a zone become UTC; times without one are taken as they are.
@@ -55,7 +55,7 @@ def load(path: str | PathLike[str] | None = None) -> pd.DataFrame:
         raise ScratchmlError(f"{source}: {error}") from None
 
 
-def check_hours(hours: pd.DataFrame) -> None:
+def check_hours(hours: pd.DataFrame, features: object = ()) -> None:
     """Refuse a table, however it was made, that is not one of hours.
 
     Raises:
@@ -80,7 +80,7 @@ def check_hours(hours: pd.DataFrame) -> None:
             )
 
 
-def fingerprint(hours: pd.DataFrame) -> str:
+def fingerprint(hours: pd.DataFrame, features: object = ()) -> str:
     """SHA-256 of the table's values: the same hours, the same 64 characters, from any file."""
     digest = hashlib.sha256()
     times = hours["time"].to_numpy().astype("datetime64[s]").astype("<i8")
