@@ -15,9 +15,8 @@ says why:
     snowfall      precipitation * 0.7 cm per mm * share of snow at the new dew point
     time          the shipped label + 1 hour, which makes it the end of the hour
 
-pip fetches the sdist, so that proxies, indexes and certificates come from its configuration. To
-read a name and a version pip runs the setup.py inside; it is given the sha256 beforehand and
-refuses any other file before that. With --source nothing of the package is run.
+pip fetches the sdist and runs the setup.py inside, to read a name and a version, after it has
+compared the sha256. With --source nothing of the package is run.
 
 Exit status: 0 done or equal, 1 different or failed (one line on stderr), 2 wrong usage.
 """
@@ -25,27 +24,31 @@ Exit status: 0 done or equal, 1 different or failed (one line on stderr), 2 wron
 from __future__ import annotations
 
 import argparse
-import gzip
-import hashlib
 import io
-import os
-import re
-import subprocess
 import sys
 import tarfile
 import tempfile
 import zlib
 from collections.abc import Sequence
-from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from rebuilding import (
+    RebuildError,
+    Source,
+    committed_text,
+    require_equal,
+    require_writable,
+    write,
+)
 
-SDIST = "pysnobal-0.2.3.tar.gz"
-REQUIREMENT = "pysnobal==0.2.3"
-SHA256 = "78f97faf0452816038494b9fde332a2c2a14d92ec2e5960378abd7606d82fda2"
+SDIST = Source(
+    requirement="pysnobal==0.2.3",
+    file="pysnobal-0.2.3.tar.gz",
+    sha256="78f97faf0452816038494b9fde332a2c2a14d92ec2e5960378abd7606d82fda2",
+)
 MEMBER = "pysnobal-0.2.3/pysnobal/tests/test_data_point/gold_csv/gold.snobal.data.input.csv"
 
 OUTPUT = Path(__file__).resolve().parent / "reynolds_mountain_east_wy1999-2008.csv.gz"
@@ -53,13 +56,7 @@ HEADER = "time,temperature_2m,relative_humidity_2m,snowfall"
 FIRST = "1998-10-01 00:00"  # label in the source; water year 1999 begins here
 ROWS = 87_672  # ten water years, 3,653 days
 
-UNREACHABLE = "no package index could be reached"  # the tests tell this failure from all others
-
 Floats = npt.NDArray[np.float64]
-
-
-class RebuildError(Exception):
-    """What went wrong, for the one line that the user gets to see."""
 
 
 # The arithmetic: source CSV in, committed CSV out.
@@ -139,43 +136,9 @@ def rebuild(source: str) -> str:
 # Around it: get the source, compare, write.
 
 
-def explain(output: str) -> str:
-    """One line for the end of a failed pip run."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith("error")] or lines[-1:]
-    last = errors[-1] if errors else "no message"
-    if "No module named pip" in output:
-        return f"this Python has no pip; download {SDIST} by other means and use --source"
-    if "DO NOT MATCH THE HASHES" in output:
-        return f"the package index offers a {SDIST} with another sha256 than {SHA256}"
-    silence = ("No matching distribution", "ConnectionError", "Timeout", "ProxyError", "HTTP error")
-    if any(word in output for word in silence):
-        named = re.search(r"(?:Looking in|Ignoring) indexes: (.+)", output)
-        return f"{UNREACHABLE} ({named[1] if named else 'PyPI'}): {last}"
-    return f"pip download failed: {last}"
-
-
-def download(folder: Path) -> Path:
-    """Have pip put the sdist into `folder`."""
-    pinned = folder / "requirements.txt"  # the one way to tell `pip download` a hash
-    pinned.write_text(f"{REQUIREMENT} --hash=sha256:{SHA256}\n", encoding="ascii")
-    command = [sys.executable, "-m", "pip", "download", "--require-hashes", "--no-deps"]
-    command += ["--no-binary", "pysnobal", "--progress-bar", "off"]
-    command += ["--dest", str(folder), "--requirement", str(pinned)]
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
-    )
-    if done.returncode != 0:
-        raise RebuildError(explain(done.stdout + "\n" + done.stderr))
-    return folder / SDIST
-
-
 def read_source(path: Path) -> str:
     """The one file that is needed, out of the sdist at `path`, in memory."""
-    packed = path.read_bytes()
-    found = hashlib.sha256(packed).hexdigest()
-    if found != SHA256:
-        raise RebuildError(f"{path}: sha256 is {found}, expected {SHA256}")
+    packed = SDIST.read(path)
     with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
         try:
             member = archive.getmember(MEMBER)
@@ -187,43 +150,22 @@ def read_source(path: Path) -> str:
         return stream.read().decode("ascii")
 
 
-def first_difference(committed: str, rebuilt: str) -> str | None:
-    """Where two texts differ first, or None where they are equal."""
-    pairs = zip_longest(committed.split("\n"), rebuilt.split("\n"))
-    for number, (old, new) in enumerate(pairs, start=1):
-        if old != new:
-            return f"line {number}: the file has {old!r}, the rebuilt table {new!r}"
-    return None
-
-
-def write(path: Path, text: str) -> None:
-    """Write `text` to `path`, gzipped without a time stamp, completely or not at all."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # same folder: the rename is atomic
-    try:
-        part.write_bytes(gzip.compress(text.encode("ascii"), compresslevel=9, mtime=0))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def run(source: Path | None, output: Path, check: bool) -> str:
     """Do what the command line asks for; the answer is the line to print."""
     # What can be known to fail is told before the download, not after it.
     if check:
-        committed = gzip.decompress(output.read_bytes()).decode("ascii")
-    elif output.is_dir() or not os.access(output.parent, os.W_OK):
-        raise RebuildError(f"cannot write {output}")
+        committed = committed_text(output)
+    else:
+        require_writable(output)
 
     with tempfile.TemporaryDirectory() as folder:
-        text = rebuild(read_source(source if source else download(Path(folder))))
+        text = rebuild(read_source(source if source else SDIST.download(Path(folder))))
     rows = text.count("\n") - 1
     if rows != ROWS:
         raise RebuildError(f"{rows:,} hours came out, expected {ROWS:,}")
 
     if check:
-        difference = first_difference(committed, text)
-        if difference:
-            raise RebuildError(f"{output}: {difference}")
+        require_equal(output, committed, text, "the rebuilt table")
         return f"{output}: all {ROWS:,} hours are equal to the rebuilt ones"
     write(output, text)
     return f"{output}: {ROWS:,} hours written"
@@ -232,7 +174,9 @@ def run(source: Path | None, output: Path, check: bool) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(description="Rebuild the embedded weather data.")
-    parser.add_argument("--source", type=Path, metavar="FILE", help=f"{SDIST}, already downloaded")
+    parser.add_argument(
+        "--source", type=Path, metavar="FILE", help=f"{SDIST.file}, already downloaded"
+    )
     where = "file to write, or with --check to compare; default: the committed one"
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", default=OUTPUT, help=where)
     parser.add_argument("--check", action="store_true", help="compare only; 1 if any row differs")

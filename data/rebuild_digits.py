@@ -14,20 +14,15 @@ Exit status: 0 done or equal, 1 different or failed (one line on stderr), 2 wron
 from __future__ import annotations
 
 import argparse
-import gzip
-import os
 import sys
 import zlib
 from collections.abc import Sequence
-from itertools import zip_longest
 from pathlib import Path
+
+from rebuilding import RebuildError, committed_text, require_equal, write
 
 OUTPUT = Path(__file__).resolve().parent / "digits.csv.gz"
 IMAGES = 1_797
-
-
-class RebuildError(Exception):
-    """What went wrong, for the one line that the user gets to see."""
 
 
 def rebuild() -> str:
@@ -45,34 +40,13 @@ def rebuild() -> str:
     return "".join(",".join(map(str, row)) + "\n" for row in ([*header, "label"], *rows))
 
 
-def first_difference(committed: str, rebuilt: str) -> str | None:
-    """Where two texts differ first, or None where they are equal."""
-    pairs = zip_longest(committed.split("\n"), rebuilt.split("\n"))
-    for number, (old, new) in enumerate(pairs, start=1):
-        if old != new:
-            return f"line {number}: the file has {old!r}, scikit-learn {new!r}"
-    return None
-
-
-def write(path: Path, text: str) -> None:
-    """Write `text` to `path`, gzipped without a time stamp, completely or not at all."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # same folder: the rename is atomic
-    try:
-        part.write_bytes(gzip.compress(text.encode("ascii"), compresslevel=9, mtime=0))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def run(output: Path, check: bool) -> str:
     """Do what the command line asks for; the answer is the line to print."""
     text = rebuild()
     if not check:
         write(output, text)
         return f"{output}: {IMAGES:,} images written"
-    difference = first_difference(gzip.decompress(output.read_bytes()).decode("ascii"), text)
-    if difference:
-        raise RebuildError(f"{output}: {difference}")
+    require_equal(output, committed_text(output), text, "scikit-learn")
     return f"{output}: all {IMAGES:,} images are equal to scikit-learn's"
 
 

@@ -7,38 +7,30 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import importlib.util
 import io
 import os
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pytest
+import rebuild
+import rebuild_digits
+import rebuild_exercises
+import rebuilding
 from conftest import leave_out
 from sklearn.datasets import load_digits
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 DIGITS = DATA / "digits.csv.gz"
+EXERCISES = DATA / "exercises.csv.gz"
 HOURS = DATA / "reynolds_mountain_east_wy1999-2008.csv.gz"
+TABLES = [HOURS, DIGITS, EXERCISES]
 SCRIPT = DATA / "rebuild.py"
-
-
-def load_script(path: Path) -> ModuleType:
-    """A script in data/ as a module; data/ is no package in a checkout."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-rebuild = load_script(SCRIPT)
-rebuild_digits = load_script(DATA / "rebuild_digits.py")
 
 
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -97,7 +89,7 @@ def test_label_rates(hours: pd.DataFrame) -> None:
     assert int((hours["snowfall"] > 0).sum()) == 9_284
 
 
-@pytest.mark.parametrize("path", [HOURS, DIGITS], ids=["hours", "digits"])
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_the_readme_has_the_right_checksums_and_sizes(path: Path) -> None:
     packed = path.read_bytes()
     text = gzip.decompress(packed)
@@ -107,12 +99,13 @@ def test_the_readme_has_the_right_checksums_and_sizes(path: Path) -> None:
     assert f"{len(packed):,} bytes compressed, {len(text):,} bytes as CSV" in readme
 
 
-def test_the_readme_has_the_right_checksum_of_the_source() -> None:
+@pytest.mark.parametrize("source", [rebuild.SDIST, rebuild_exercises.WHEEL])
+def test_the_readme_has_the_right_checksum_of_the_source(source: rebuilding.Source) -> None:
     readme = (DATA / "README.md").read_text(encoding="utf-8")
-    assert f"{rebuild.SHA256}  {rebuild.SDIST}\n" in readme
+    assert f"{source.sha256}  {source.file}\n" in readme
 
 
-@pytest.mark.parametrize("path", [HOURS, DIGITS], ids=["hours", "digits"])
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_the_file_carries_no_time_stamp(path: Path) -> None:
     assert path.read_bytes()[4:8] == bytes(4)  # MTIME of RFC 1952: two builds are one file
 
@@ -176,7 +169,7 @@ def test_delicate_hours_come_out_as_committed() -> None:
 def test_all_hours_can_be_rebuilt_from_the_published_source() -> None:
     # One retry and a minute of patience: enough for a slow network, and no run hangs on a dead one.
     done = run("--check", PIP_RETRIES="1", PIP_TIMEOUT="60", PIP_DEFAULT_TIMEOUT="60")
-    if rebuild.UNREACHABLE in done.stderr:
+    if rebuilding.UNREACHABLE in done.stderr:
         leave_out(f"{done.stderr.strip()}; connect to it and repeat: make test")
     assert done.returncode == 0, done.stderr
     assert "all 87,672 hours are equal" in done.stdout
@@ -197,6 +190,11 @@ def sdist(path: Path, name: str = rebuild.MEMBER, *, link: bool = False) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def accept(monkeypatch: pytest.MonkeyPatch, sha256: str) -> None:
+    """Let the script take another file than the published one."""
+    monkeypatch.setattr(rebuild, "SDIST", replace(rebuild.SDIST, sha256=sha256))
+
+
 def test_a_missing_source(tmp_path: Path) -> None:
     said = complaint(run("--source", tmp_path / "gone.tar.gz", "-o", tmp_path / "hours.csv.gz"))
     assert "gone.tar.gz" in said
@@ -208,7 +206,7 @@ def test_a_source_with_another_sha256(tmp_path: Path) -> None:
     found = sdist(source)
     said = complaint(run("--source", source, "-o", tmp_path / "hours.csv.gz"))
     assert found in said
-    assert rebuild.SHA256 in said
+    assert rebuild.SDIST.sha256 in said
     assert list(tmp_path.iterdir()) == [source]
 
 
@@ -230,7 +228,7 @@ def test_a_source_with_other_contents(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     source = tmp_path / "source.tar.gz"
-    monkeypatch.setattr(rebuild, "SHA256", sdist(source, name, link=link))
+    accept(monkeypatch, sdist(source, name, link=link))
     assert rebuild.main(["--source", str(source), "-o", str(tmp_path / "hours.csv.gz")]) == 1
     said = capsys.readouterr().err
     assert expected in said
@@ -249,7 +247,7 @@ def test_an_output_folder_that_takes_no_files(
 ) -> None:
     """/proc refuses them to root as well, whom permission bits would not stop."""
     source = tmp_path / "source.tar.gz"
-    monkeypatch.setattr(rebuild, "SHA256", sdist(source))
+    accept(monkeypatch, sdist(source))
     monkeypatch.setattr(rebuild, "ROWS", SOURCE_LINES.count("\n") - 1)
     assert rebuild.main(["--source", str(source), "-o", "/proc/hours.csv.gz"]) == 1
     said = capsys.readouterr().err
@@ -262,7 +260,7 @@ def test_a_write_that_breaks_off_leaves_the_old_file_alone(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, output = tmp_path / "source.tar.gz", tmp_path / "hours.csv.gz"
-    monkeypatch.setattr(rebuild, "SHA256", sdist(source))
+    accept(monkeypatch, sdist(source))
     monkeypatch.setattr(rebuild, "ROWS", SOURCE_LINES.count("\n") - 1)
     output.write_bytes(b"old")
     complete = Path.write_bytes
@@ -285,7 +283,7 @@ def test_check_names_the_first_difference(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, output = tmp_path / "source.tar.gz", tmp_path / "hours.csv.gz"
-    monkeypatch.setattr(rebuild, "SHA256", sdist(source))
+    accept(monkeypatch, sdist(source))
     monkeypatch.setattr(rebuild, "ROWS", SOURCE_LINES.count("\n") - 1)
     write = ["--source", str(source), "-o", str(output)]
     assert rebuild.main(write) == 0
@@ -331,7 +329,7 @@ def test_an_index_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
             PIP_RETRIES="0",
         )
     )
-    assert rebuild.UNREACHABLE in said
+    assert rebuilding.UNREACHABLE in said
     assert nowhere in said
     assert list(tmp_path.iterdir()) == []
 
@@ -339,8 +337,8 @@ def test_an_index_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
 def test_other_failures_of_pip_do_not_pass_for_a_dead_network() -> None:
     mismatch = "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE."
     for output in (mismatch, "/usr/bin/python: No module named pip", "ERROR: disk full", ""):
-        said = rebuild.explain(output)
-        assert rebuild.UNREACHABLE not in said
+        said = rebuild.SDIST.explain(output)
+        assert rebuilding.UNREACHABLE not in said
         assert "\n" not in said
 
 

@@ -54,8 +54,9 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_holds_data_and_c_sources(packages: Path) -> None:
     (wheel,) = packages.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    for table in ("reynolds_mountain_east_wy1999-2008.csv.gz", "digits.csv.gz"):
-        assert f"scratchml/data/{table}" in names
+    tables = ("reynolds_mountain_east_wy1999-2008.csv.gz", "digits.csv.gz", "exercises.csv.gz")
+    for file in (*tables, "README.md", "LICENSE-seglearn.txt"):  # no data without their licence
+        assert f"scratchml/data/{file}" in names
     assert "scratchml/py.typed" in names
     for module in (ROOT / "src" / "scratchml").rglob("*.py"):
         assert module.relative_to(ROOT / "src").as_posix() in names
@@ -73,7 +74,7 @@ def test_source_package_holds_what_a_build_needs(packages: Path) -> None:
     (sdist,) = packages.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
-    assert {"pyproject.toml", "setup.py", "LICENSE", "data/digits.csv.gz"} <= names
+    assert {"pyproject.toml", "setup.py", "LICENSE", "data/LICENSE-seglearn.txt"} <= names
     for path in (ROOT / "csrc").rglob("*"):
         assert path.is_dir() or path.relative_to(ROOT).as_posix() in names
 
