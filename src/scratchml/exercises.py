@@ -6,23 +6,24 @@ data is described in data/README.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from scratchml import sensors
+from scratchml.reading import Reading
 from scratchml.resources import find
 
 EMBEDDED = "exercises.csv.gz"
 
 CLASSES = (
     "abduction",
+    "bent-over row",
     "external rotation",
     "forward elevation",
     "internal rotation",
+    "lower trapezius row",
     "pendulum",
-    "row",
-    "trapezius",
 )
 
 
@@ -39,6 +40,7 @@ class Recipe(sensors.Recipe):
     statistics: tuple[str, ...] = ("mean", "std", "mean_abs_diff")
     group: str = "subject"
     session: str = "side"
+    reading: Reading = field(default_factory=lambda: Reading(time_format="seconds"))
 
 
 def load(recipe: Recipe) -> pd.DataFrame:

@@ -16,14 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from scratchml.c_arrays import array, array2d
-from scratchml.c_front_end import (
+from scratchml.c_layers import layers_text, memory_bytes_text
+from scratchml.c_surroundings import (
     classes_array,
     classes_declaration,
     comment_safe,
     front_end_declaration,
     front_end_struct,
+    inputs_comment,
+    target_array,
+    target_declaration,
 )
-from scratchml.c_layers import layers_text, memory_bytes_text
 from scratchml.errors import ScratchmlError
 from scratchml.features import Features
 from scratchml.files import atomic_write
@@ -155,6 +158,8 @@ def source_text(model: QuantizedMLP, name: str) -> str:
     """The source: arrays, then the structs that point to them, then the golden vectors."""
     title = f'{_title(model, name)}\n#include "{name}.h"\n'
     names = [classes_array(model.classes, name)] if names_classes(model) else []
+    if model.target:
+        names.append(target_array(model.target, model.output_quantization, name) + "\n")
     return "\n".join([title, *_parts(model, name), *names, _golden(model, name)])
 
 
@@ -214,6 +219,10 @@ def names_classes(model: QuantizedMLP) -> bool:
 def _around(model: QuantizedMLP, name: str) -> str:
     """What stands between a sensor and the inputs, and between the outputs and a reader."""
     text = front_end_declaration(model.front_end, name) if model.front_end else ""
+    if model.scaler and not model.front_end and 1 < len(model.scaler.names) == model.inputs:
+        text += inputs_comment(model.scaler)
+    if model.target:
+        text += target_declaration(model.target, name)
     return text + (classes_declaration(model.classes, name) if names_classes(model) else "")
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scratchml import digits
+from scratchml.dataset import CLASSES
 from scratchml.evaluate import AnyEvaluation, Evaluation, precision_recall_curve
 from scratchml.mlp import MLP
 from scratchml.multiclass import ClassEvaluation
@@ -45,18 +47,22 @@ def draw_all(
     data: Dataset,
     evaluations: Mapping[str, AnyEvaluation],
 ) -> None:
-    """Write ``history.png``, ``confusion.png`` and a third picture into ``folder``.
+    """Write ``history.png`` and what suits the data into ``folder``.
 
-    The third is ``precision_recall.png`` for a yes or no, ``mistakes.png`` for digits.
+    ``confusion.png`` of classes, and ``precision_recall.png`` for a yes or no, ``mistakes.png`` for
+    digits; ``predictions.png`` of a number.
     """
     figures = {"history": draw_history(history, net.output)}
     binary = {name: e for name, e in evaluations.items() if isinstance(e, Evaluation)}
+    several = {n: e for n, e in evaluations.items() if isinstance(e, ClassEvaluation)}
     if binary:
-        figures["confusion"] = draw_confusion(binary)
+        figures["confusion"] = draw_confusion(binary, data.classes)
         figures["precision_recall"] = draw_precision_recall(net, model, data.test, binary)
-    else:
-        several = {n: e for n, e in evaluations.items() if isinstance(e, ClassEvaluation)}
+    elif several:
         figures["confusion"] = draw_class_confusion(several, data.classes)
+    else:
+        figures["predictions"] = draw_predictions(net, model, data.test)
+    if isinstance(data.recipe, digits.Recipe):
         figures["mistakes"] = draw_mistakes(model, data)
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=120, metadata=METADATA)
@@ -93,7 +99,7 @@ def draw_history(history: History, output: str) -> Figure:
     return figure
 
 
-def draw_confusion(evaluations: dict[str, Evaluation]) -> Figure:
+def draw_confusion(evaluations: Mapping[str, Evaluation], classes: Sequence[str]) -> Figure:
     """A confusion matrix for each evaluation, coloured by the shares of each true class."""
     figure, axes = _figure(len(evaluations), (4.6 * len(evaluations), 4.4))
     for ax, (name, e) in zip(axes, evaluations.items(), strict=True):
@@ -111,9 +117,10 @@ def draw_confusion(evaluations: dict[str, Evaluation]) -> Figure:
                 va="center",
                 color="white" if share > 0.5 else "black",
             )
-        ax.set_xticks([0, 1], ["no snow", "snow"])
-        ax.set_yticks([0, 1], ["no snow", "snow"], rotation=90, va="center")
-        ax.set(xlabel="forecast", ylabel="happened", title=f"{name}: {e.rows:,} test rows")
+        ax.set_xticks([0, 1], classes)
+        ax.set_yticks([0, 1], classes, rotation=90, va="center")
+        words = ("forecast", "happened") if tuple(classes) == CLASSES else ("taken for", "is")
+        ax.set(xlabel=words[0], ylabel=words[1], title=f"{name}: {e.rows:,} test rows")
     return figure
 
 
@@ -129,7 +136,10 @@ def draw_class_confusion(
             if count := e.confusion[row, column]:
                 color = "white" if shares[row, column] > 0.5 else "black"
                 ax.text(column, row, f"{count:,}", ha="center", va="center", color=color)
-        ax.set_xticks(range(len(classes)), classes)
+        if max(map(len, classes)) > 3:
+            ax.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+        else:
+            ax.set_xticks(range(len(classes)), classes)
         ax.set_yticks(range(len(classes)), classes)
         ax.set(xlabel="taken for", ylabel="is")
         ax.set_title(f"{name}: {e.accuracy:.1%} of {e.rows:,} test rows")
@@ -160,6 +170,29 @@ def draw_mistakes(model: QuantizedMLP, data: Dataset) -> Figure:
         figure.suptitle(f"The surest {MISTAKES} of {mistakes}")
     else:
         figure.suptitle(f"{mistakes}, then the least sure")
+    return figure
+
+
+def draw_predictions(net: MLP, model: QuantizedMLP, test: Rows) -> Figure:
+    """What the networks say against what it was, for each test row."""
+    figure, axes = _figure(2, (9.6, 4.8))
+    real = test.target.real if test.target else np.asarray
+    truth = real(test.y)
+    what = f"{test.target.name} {test.target.unit}".strip() if test.target else "target"
+    for ax, name, predictions, color in zip(
+        axes,
+        ("float", "int8"),
+        (net.predictions(test), model.predictions(test)),
+        (FLOAT, INT8),
+        strict=True,
+    ):
+        ax.scatter(truth, real(predictions[:, 0]), s=6, alpha=0.4, color=color, linewidths=0)
+        ends = [truth.min(), truth.max()]
+        ax.plot(ends, ends, color="0.3", linestyle=":", label="right")
+        ax.set(xlabel=f"{what}, measured", ylabel=f"{what}, said")
+        ax.set_title(f"{name}: {len(test):,} test rows")
+        ax.grid(alpha=0.3)
+        ax.legend()
     return figure
 
 

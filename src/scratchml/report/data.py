@@ -18,6 +18,9 @@ from scratchml.rows import Dataset, Rows
 from scratchml.sensors import SensorDataset
 from scratchml.tasks import recipe_json
 
+#: Letters of all classes' names that a table has room for.
+MOST_LETTERS = 40
+
 
 def baseline_evaluations(data: Dataset) -> dict[str, AnyEvaluation]:
     """Each baseline on the test rows; a yes-or-no answer is a score of 1 or 0."""
@@ -75,11 +78,28 @@ def data_table(data: Dataset) -> Table:
     """How many rows each part has; of weather also the times of its first and last reading."""
     if isinstance(data, WeatherDataset):
         return _hours_table(data)
-    table = table_of("Rows", "rows", *map(plain, data.classes))
+    classes = [plain(name) for name in data.classes]
+    many = len(" ".join(classes)) > MOST_LETTERS
+    table = table_of("Rows", "rows", *(["of a class"] if many else classes))
+    groups = _groups(data)
+    if groups:
+        table.add_column(plain(data.recipe.group), max_width=30)
     for name, part in _parts(data):
-        counts = _class_counts(data, part).values()
-        table.add_row(name, f"{len(part):,}", *(f"{count:,}" for count in counts))
+        cells: list[str] = []
+        if classes:
+            counts = np.bincount(part.y.astype(np.int64), minlength=len(classes))
+            cells = [f"{count:,}" for count in counts]
+        if many:
+            cells = [f"{counts.min():,} .. {counts.max():,}"]
+        table.add_row(name, f"{len(part):,}", *cells, *([plain(groups[name])] if groups else []))
     return table
+
+
+def _groups(data: Dataset) -> dict[str, str]:
+    """Which groups are in each part, if they are what the split goes by."""
+    if not isinstance(data, SensorDataset) or data.recipe.split != "group":
+        return {}
+    return {name: ", ".join(data.groups_of(part)) for name, part in _parts(data)}
 
 
 def _hours_table(data: WeatherDataset) -> Table:

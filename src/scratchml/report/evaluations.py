@@ -26,6 +26,10 @@ LABELS = {
 }
 
 
+#: Letters of a class's name that a column has room for.
+LONGEST_HEAD = 6
+
+
 def evaluations_json(evaluations: Mapping[str, AnyEvaluation]) -> dict[str, Any]:
     """The same evaluations as JSON values."""
     return {name: e.as_json() for name, e in evaluations.items()}
@@ -51,10 +55,14 @@ def confusion_tables(evaluations: Mapping[str, AnyEvaluation], classes: Sequence
 
 
 def _class_table(name: str, e: ClassEvaluation, classes: Sequence[str]) -> Table:
-    table = table_of(f"{name}, taken for", *map(plain, classes), "recall")
-    for label, row, recall in zip(classes, e.confusion.tolist(), e.recall, strict=True):
-        cells = [_cell(n, right=classes[i] == label) for i, n in enumerate(row)]
-        table.add_row(plain(label), *cells, f"{recall:.1%}")
+    names, heads = list(map(plain, classes)), list(map(plain, classes))
+    if max(map(len, classes)) > LONGEST_HEAD:  # numbers, which the rows explain
+        heads = [str(number) for number in range(1, len(classes) + 1)]
+        names = [f"{number} {text}" for number, text in zip(heads, names, strict=True)]
+    table = table_of(f"{name}, taken for", *heads, "recall")
+    for label, row in enumerate(e.confusion.tolist()):
+        cells = [_cell(n, right=i == label) for i, n in enumerate(row)]
+        table.add_row(names[label], *cells, f"{e.recall[label]:.1%}")
     return table
 
 

@@ -41,9 +41,18 @@ class SensorDataset(Dataset):
     Attributes:
         recipe: the resolutions and the split that were found are filled in.
         samples: ``[n, c]``, the table's counts: the stream that a board would see.
+        groups: names of the groups, and ``group_codes[n]``, the place among them of each sample's.
     """
 
     samples: Counts = field(repr=False)
+    groups: tuple[str, ...] = ()
+    group_codes: Places | None = field(default=None, repr=False)
+
+    def groups_of(self, rows: Rows) -> list[str]:
+        """The names of the groups that the rows are of."""
+        if self.group_codes is None:
+            return []
+        return [self.groups[code] for code in np.unique(self.group_codes[rows.index])]
 
 
 def make_dataset(
@@ -80,6 +89,7 @@ def make_dataset(
         parts = (parts[0][kept], *parts[1:])
     samples = counts_of(values, recipe, starts[parts[0]], notes)
 
+    groups, group_codes = category_codes(table[recipe.group]) if recipe.group else ([], None)
     front_end = _front_end(recipe)
     cut = [_rows(samples, starts[part], recipe, front_end) for part in parts]
     scaler = _scaler(cut[0], recipe, front_end, notes) if scaler is None else scaler
@@ -102,6 +112,8 @@ def make_dataset(
         front_end=front_end,
         notes=tuple(notes),
         samples=samples,
+        groups=tuple(groups),
+        group_codes=group_codes,
     )
 
 

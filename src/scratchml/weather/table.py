@@ -26,7 +26,9 @@ RANGES = {
 COLUMNS = ("time", *RANGES)
 
 
-def load(path: str | PathLike[str] | None = None, reading: object = None, features: object = ()) -> pd.DataFrame:
+def load(
+    path: str | PathLike[str] | None = None, reading: object = None, features: object = ()
+) -> pd.DataFrame:
     """Read a table of hours from a CSV file, plain or gzip.
 
     Times with a zone become UTC; times without one are taken as they are.

@@ -1,10 +1,20 @@
-"""What a program around the model needs, as C: its front end, and the names of its classes."""
+"""What a program around the model needs, as C: what goes in, and what comes out.
+
+The front end and the channels on one side, the names of classes or a target's counts on the other.
+"""
 
 from __future__ import annotations
 
 import re
 
+import numpy as np
+
+from scratchml.affine import Quantization
+from scratchml.c_arrays import array
+from scratchml.errors import ScratchmlError
 from scratchml.front_end import FrontEnd
+from scratchml.rows import Scaler
+from scratchml.target import Target
 
 
 def comment_safe(text: str) -> str:
@@ -46,6 +56,38 @@ const sml_front_end {name}_front_end = {{
     .statistics = {mask or 0},
 }};
 """
+
+
+def inputs_comment(scaler: Scaler) -> str:
+    """For the header of a model that reads one sample: what the counts are."""
+    channels = "".join(
+        "\n *     " + comment_safe(f"counts[{i}]: {name}, counts of 1/{resolution} {unit}".rstrip())
+        for i, (name, unit, resolution) in enumerate(scaler.channels)
+    )
+    return f"\n/* What sml_prepare_input takes:{channels} */\n"
+
+
+def target_declaration(target: Target, name: str) -> str:
+    """For the header of a model that tells a number."""
+    unit = f"counts of 1/{target.resolution} {target.unit}".rstrip()
+    what = comment_safe(f"{target.name} in {unit}")
+    return f"""
+/* {what}: {name}_target[output[0] + 128]. */
+extern const int32_t {name}_target[256];
+"""
+
+
+def target_array(target: Target, output: Quantization, name: str) -> str:
+    """For the source: what each code of the output stands for, in whole counts.
+
+    Raises:
+        ScratchmlError: they do not fit in 32 bits.
+    """
+    codes = np.arange(-128, 128).astype(np.int8)
+    counts = np.rint(target.real(output.real(codes)) * target.resolution)
+    if not (np.abs(counts) < 2**31).all():
+        raise ScratchmlError(f"{target.name} in 1/{target.resolution} does not fit in 32 bits")
+    return array("int32_t", f"{name}_target", counts.astype(np.int64)).removeprefix("static ")
 
 
 def classes_declaration(classes: tuple[str, ...], name: str) -> str:
