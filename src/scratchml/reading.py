@@ -98,6 +98,10 @@ class Reading:
         }
         return cls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
 
+    def name_in_file(self, here: str) -> str:
+        """The column's name in the file, as ``columns`` has it; the same if it is not mapped."""
+        return next((old for old, new in self.columns.items() if new == here), here)
+
     def to_json(self) -> dict[str, Any]:
         """Every choice by its name, in values that JSON has."""
         return asdict(self)

@@ -155,3 +155,82 @@ Threshold = Annotated[
         rich_help_panel=TRAINING,
     ),
 ]
+
+READING = "Reading"
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="OLD=NEW",
+        help="A column's name in the file, and its name here: --map temp=temperature_2m. Again for "
+        "each column.",
+        rich_help_panel=READING,
+    ),
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHAR",
+        help="What stands between cells: one character, or tab. Default: what the header shows of "
+        "comma, semicolon, tab and |.",
+        rich_help_panel=READING,
+    ),
+]
+Decimal = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHAR", help="The decimal sign: . or ,  Default: .", rich_help_panel=READING
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Such as cp1252 or utf-16. Default: UTF-8, or what the file's mark says.",
+        rich_help_panel=READING,
+    ),
+]
+TimeColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The column of time in the file. Default: time.",
+        rich_help_panel=READING,
+    ),
+]
+TimeFormat = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FORMAT",
+        help="A pattern such as '%d.%m.%Y %H:%M'; unix or unix_ms, which count from 1970; seconds, "
+        "which count from anywhere. Default: ISO 8601, as in 2020-01-31T23:00+01:00.",
+        rich_help_panel=READING,
+    ),
+]
+TimeZone = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ZONE",
+        help="Of times that have none, such as Europe/Berlin. Default: UTC.",
+        rich_help_panel=READING,
+    ),
+]
+Fahrenheit = Annotated[
+    bool,
+    typer.Option(
+        "--fahrenheit",
+        help="Temperatures in the file are in degrees Fahrenheit.",
+        rich_help_panel=READING,
+    ),
+]
+SkipLines = Annotated[
+    int | None,
+    typer.Option(min=0, help="Lines above the header. Default: 0.", rich_help_panel=READING),
+]
+Comment = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="What lines begin with that are to be left out, such as #. Default: none.",
+        rich_help_panel=READING,
+    ),
+]
