@@ -43,7 +43,7 @@ def run_folder(csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 BAD_HOURS = {
     "empty": ("", "the file is empty"),
-    "header only": ("time,temperature_2m,relative_humidity_2m,snowfall\n", "no hour below it"),
+    "header only": ("time,temperature_2m,relative_humidity_2m,snowfall\n", "no line below it"),
     "binary": ("\x00\x01\x02\x03", "hours.csv: "),
     "columns": ("a,b\n1,2\n", "the column time"),
     "text": (

@@ -216,6 +216,9 @@ def _check_features(features: object) -> None:
         raise ScratchmlError(f"features {features!r}: it must be a list of variables")
     for name in features:
         if name not in VARIABLES:
-            raise ScratchmlError(f"feature {name!r}: known are {', '.join(VARIABLES)}")
+            raise ScratchmlError(
+                f"feature {name!r}: of weather there are {', '.join(VARIABLES)}; of another table "
+                f"name what is asked as well, its label or target"
+            )
         if features.count(name) > 1:
             raise ScratchmlError(f"feature {name!r} is named twice")

@@ -85,7 +85,7 @@ class Reading:
             ScratchmlError: as for the class, or an entry of ``map`` is not ``old=new``.
         """
         given = {
-            "columns": _pairs(map or ()),
+            "columns": pairs(map or ()),
             "delimiter": delimiter,
             "decimal": decimal,
             "encoding": encoding,
@@ -97,6 +97,10 @@ class Reading:
             "comment": comment,
         }
         return cls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+    def name_in_file(self, here: str) -> str:
+        """The column's name in the file, as ``columns`` has it; the same if it is not mapped."""
+        return next((old for old, new in self.columns.items() if new == here), here)
 
     def to_json(self) -> dict[str, Any]:
         """Every choice by its name, in values that JSON has."""
@@ -119,7 +123,7 @@ class Reading:
         return cls(**{str(name): value for name, value in values.items()})
 
 
-def _pairs(entries: Sequence[str]) -> dict[str, str]:
+def pairs(entries: Sequence[str]) -> dict[str, str]:
     """``old=new`` of each entry. The last ``=`` counts: a name in a file may have one."""
     pairs: dict[str, str] = {}
     for entry in entries:

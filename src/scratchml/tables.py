@@ -115,15 +115,15 @@ def _columns(
 
 def _names_in_file(reading: Reading, wanted: Sequence[str], time: str | None) -> dict[str, str]:
     """Name here -> name in the file."""
-    in_file = {here: there for there, here in reading.columns.items()}
+    names = {here: reading.name_in_file(here) for here in wanted}
     if time is not None and reading.time:
-        if in_file.get(time, reading.time) != reading.time:
+        if names[time] not in (time, reading.time):
             raise ScratchmlError(
-                f"{reading.time!r} and {in_file[time]!r} cannot both be the column {time}: leave "
+                f"{reading.time!r} and {names[time]!r} cannot both be the column {time}: leave "
                 "--map or --time-column out"
             )
-        in_file[time] = reading.time
-    return {here: in_file.get(here, here) for here in wanted}
+        names[time] = reading.time
+    return names
 
 
 def _places(rows: RowReader, names: Mapping[str, str], reading: Reading) -> dict[str, int]:
@@ -136,7 +136,7 @@ def _places(rows: RowReader, names: Mapping[str, str], reading: Reading) -> dict
     absent = {
         here: there
         for here, there in names.items()
-        if there not in header or reading.columns.get(there, here) != here
+        if there not in header or (there == here and reading.columns.get(there, here) != here)
     }
     if absent:
         raise ScratchmlError(_absent(absent, names, rows, reading))

@@ -98,7 +98,8 @@ def make(recipe: AnyRecipe, path: Path | None = None, scaler: Scaler | None = No
         OSError: the file cannot be read.
     """
     if isinstance(recipe, dataset.Recipe):
-        hours = weather.load(path, recipe.reading, recipe.features)
+        # how a file is to be read is no matter of the hours in the package
+        hours = weather.load(path, recipe.reading if path else None, recipe.features)
         return dataset.make_dataset(hours, recipe, scaler=scaler)
     if not needs_file(recipe) and path is not None:
         raise ScratchmlError(f"{path}: the {task_of(recipe).name} are in the package: no file here")

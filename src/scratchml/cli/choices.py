@@ -11,6 +11,7 @@ import typer
 
 from scratchml.errors import ScratchmlError
 from scratchml.front_end import STATISTICS
+from scratchml.reading import pairs
 from scratchml.recipe import Choices
 from scratchml.tasks import TASKS
 
@@ -30,7 +31,7 @@ class Choice:
     section: str
     kind: Any
     help: str
-    parse: Callable[[str, str], Any] | None = None
+    parse: Callable[[str, Any], Any] | None = None
     names: tuple[str, ...] = ()
 
     @property
@@ -55,6 +56,49 @@ def whole_numbers(name: str, text: str) -> list[int]:
 
 
 CHOICES: Mapping[str, Choice] = {
+    # how a file is read
+    "columns": Choice(
+        "reading",
+        list[str],
+        "A column's name in the file, and its name here: --map temp=temperature_2m. Again for "
+        "each column.",
+        lambda name, entries: pairs(entries),
+        ("--map",),
+    ),
+    "delimiter": Choice(
+        "reading",
+        str,
+        "What stands between cells: one character, or tab. Default: what the header shows of "
+        "comma, semicolon, tab and |.",
+    ),
+    "decimal": Choice("reading", str, "The decimal sign, a point or a comma. Default: a point."),
+    "encoding": Choice(
+        "reading", str, "Such as cp1252 or utf-16. Default: UTF-8, or what the file's mark says."
+    ),
+    "time": Choice(
+        "reading", str, "The column of time in the file. Default: time.", names=("--time-column",)
+    ),
+    "time_format": Choice(
+        "reading",
+        str,
+        "A pattern such as '%d.%m.%Y %H:%M'; unix or unix_ms, which count from 1970; seconds, "
+        "which count from anywhere. Default: ISO 8601, as in 2020-01-31T23:00+01:00.",
+    ),
+    "time_zone": Choice(
+        "reading", str, "Of times that have none, such as Europe/Berlin. Default: UTC."
+    ),
+    "fahrenheit": Choice(
+        "reading",
+        bool,
+        "Temperatures in the file are in degrees Fahrenheit.",
+        names=("--fahrenheit",),
+    ),
+    "skip_lines": Choice("reading", int, "Lines above the header. Default: 0."),
+    "comment": Choice(
+        "reading",
+        str,
+        "What lines begin with that are to be left out, such as #. Default: none.",
+    ),
     # what is read and asked
     "features": Choice(
         "dataset",
