@@ -23,8 +23,8 @@ class Recipe:
         features: the columns that are read, in the order of the network's inputs.
         label: the column of classes, or ``target``: that of a number. One of the two.
         positive: of two classes the one that is "yes"; by default the second in order.
-        units: of the features, and ``resolution``: counts a unit; one for each, or none: no unit,
-            and as many decimals as the table has.
+        units: of the features, and ``resolution``: counts a unit; one for all, one for each, or
+            none: no unit, and as many decimals as the table has.
         window: samples in a row that are read together; ``step``: from one window to the next.
         horizon: samples from the newest of a window to the one whose label or target is asked.
         statistics: what is computed of each channel of a window, by name; none: the samples as
@@ -69,7 +69,9 @@ class Recipe:
             items = getattr(self, name)
             if isinstance(items, str) or not isinstance(items, Sequence):
                 raise ScratchmlError(f"{name} {items!r}: it must be a list")
-            object.__setattr__(self, name, tuple(items))  # a list, if it comes from a file
+            same = len(items) == 1 and name in ("units", "resolution")  # one for all
+            items = tuple(items) * (len(self.features) if same else 1)
+            object.__setattr__(self, name, items)  # was a list, if it comes from a file
         for name in ("label", "target", "positive", "group", "session", "split"):
             if not isinstance(getattr(self, name), str):
                 raise ScratchmlError(f"{name} {getattr(self, name)!r}: it must be a text")

@@ -28,7 +28,7 @@ def load(path: str | PathLike[str], recipe: Recipe) -> pd.DataFrame:
     """Read the columns that a recipe names; the index is the line in the file.
 
     Raises:
-        ScratchmlError: as ``read_table``; a cell is empty and ``missing`` is ``refuse``.
+        ScratchmlError: as ``read_table``.
         OSError: the file cannot be read.
     """
     reading = recipe.reading
@@ -42,7 +42,7 @@ def load(path: str | PathLike[str], recipe: Recipe) -> pd.DataFrame:
         numbers=list(dict.fromkeys([*recipe.features, *filter(None, [recipe.target])])),
         texts=list(dict.fromkeys(filter(None, [recipe.label, recipe.group, recipe.session]))),
         time=time,
-        missing=recipe.missing != "refuse",
+        missing=True,  # what becomes of it is the recipe's choice
     )
 
 
@@ -69,8 +69,8 @@ def without_holes(table: pd.DataFrame, recipe: Recipe, notes: list[str]) -> pd.D
         row = int(holes.any(axis=1).to_numpy().argmax())
         column = holes.columns[int(holes.iloc[row].to_numpy().argmax())]
         raise ScratchmlError(
-            f"row {row}, column {column}: the value is missing: fill it, or choose what happens "
-            f"with --missing {', '.join(MISSING[1:])}"
+            f"line {table.index[row]}, column {column}: the value is missing: fill it, or choose "
+            f"what becomes of it (--missing {', '.join(MISSING[1:])})"
         )
     bad = holes.any(axis=1).to_numpy()
     # a column of its own keeps the place of what is left out: no window reaches across

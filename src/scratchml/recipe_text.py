@@ -1,0 +1,162 @@
+"""A recipe as a commented TOML file, for an example or for somebody's own table."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from scratchml.errors import ScratchmlError
+from scratchml.reading import Reading
+from scratchml.recipe import Choices, run_of
+from scratchml.tables import column_names, read_table
+from scratchml.tasks import recipe_json, task_of
+from scratchml.weather.table import COLUMNS
+
+#: Texts of a column that is still taken for one of classes.
+MOST_CLASSES = 100
+
+#: What stands above each choice.
+COMMENTS = {
+    "data": "snow, digits, exercises, or a CSV file; a path begins at this file's folder",
+    "seed": "of everything random: the same seed gives the same bytes",
+    "features": "the columns that the network reads, in the order of its inputs",
+    "label": "the column of classes to tell apart; or else",
+    "target": "the column of a number to tell",
+    "positive": "of two classes the one that is yes; empty: the second in order",
+    "units": "units of the features, one for all or for each; for people",
+    "resolution": "counts a unit, as the sensor on the board has them; empty: the table's decimals",
+    "window": "samples (or hours) in a row that are read together",
+    "step": "samples from the start of one window to that of the next",
+    "horizon": "samples (or hours) ahead of the newest that are asked about; 0: itself",
+    "statistics": "of each channel of a window, computed in integers on the board as well; empty:\n"
+    "the samples themselves. Known: mean, minimum, maximum, range, std, rms,\n"
+    "mean_abs_diff, zero_crossings, mean_crossings",
+    "group": "the column of what must not be in training and test at once, such as a person;\n"
+    "no window reaches across",
+    "session": "the column of recordings: no window reaches across these, either",
+    "split": "group, time or random; empty: group if there is one, time if there is such a column",
+    "test_groups": "the groups of the test; empty: random ones",
+    "validation": "share of the rows that decide when to stop, and the threshold",
+    "test": "share of the rows for the test",
+    "balance": "none, or training: as many rows of each class there (weather also: all)",
+    "scaling": "standard (mean and deviation) or robust (median and quartiles)",
+    "missing": "cells without a value: refuse, drop (the sample), previous (value), median",
+    "snow_above": "snow is more than this many cm in the hour ...",
+    "colder_than": "... at less than this many degrees C",
+    "columns": "names in the file and what they are called here",
+    "delimiter": "between cells; empty: found in the header",
+    "decimal": "the decimal sign",
+    "encoding": "empty: UTF-8, or UTF-16 with its mark",
+    "time": "the column of time in the file; empty: time",
+    "time_format": "empty: ISO 8601; or a strptime pattern, unix, unix_ms, seconds",
+    "time_zone": "of times that come without one, such as Europe/Rome; empty: UTC",
+    "fahrenheit": "the temperatures are in degrees Fahrenheit",
+    "skip_lines": "lines above the header",
+    "comment": "what a line that is none of the table starts with",
+    "hidden": "units of the hidden layers",
+    "epochs": "at most",
+    "batch_size": "rows a step",
+    "learning_rate": "of Adam",
+    "dropout": "share of hidden units left out of a step",
+    "patience": "stop after this many epochs without a better validation loss",
+    "threshold": "probability from which it is yes; left out: the best F1 on validation rows",
+    "percentile": "where the range of an activation ends; 99.9 leaves outliers out",
+    "name": "of the model in C; left out: after the data",
+}
+
+
+def recipe_text(choices: Choices, folder: Path = Path()) -> str:
+    """All choices of the run that ``choices`` describe, each with its comment, as TOML.
+
+    Args:
+        folder: where the file will be, for the data's path from there.
+
+    Raises:
+        ScratchmlError: as ``run_of``.
+    """
+    run = run_of(choices)
+    values = recipe_json(run.dataset)
+    seed = values.pop("seed")
+    data = run.data if run.path is None else Path(os.path.relpath(run.path, folder)).as_posix()
+    reading = {**Reading().to_json(), **values.pop("reading", {})}
+    parts = [
+        "# A recipe, to be run with: scratchml run THIS_FILE\n"
+        "# Every choice stands here; what is left out is as it is in the package.\n\n"
+        + _lines({"data": data, "seed": seed})
+    ]
+    if run.path is not None:
+        parts.append("[reading]\n" + _lines(reading))
+    parts.append("[dataset]\n" + _lines(values))
+    training = {**asdict(run.training), "threshold": run.threshold}
+    if task_of(run.dataset).name == "digits" or values.get("target"):
+        del training["threshold"]
+    parts.append("[training]\n" + _lines(training))
+    parts.append("[quantization]\n" + _lines({"percentile": run.percentile}))
+    parts.append("[export]\n" + _lines({"name": run.name}))
+    return "\n".join(parts)
+
+
+def proposal(path: Path, reading: Reading | None = None) -> Choices:
+    """Choices for a file of somebody's: what its columns look like they are.
+
+    Hours of weather are weather. Elsewhere columns of numbers are features, the last column of a
+    few texts is the label, and without one the last column of numbers is the target.
+
+    Raises:
+        ScratchmlError: the file is no table, or has nothing to learn from.
+    """
+    reading = reading or Reading()
+    names = [name for name in column_names(path, reading) if name]
+    choices: Choices = {"": {"data": str(path)}}
+    if set(COLUMNS) <= set(names):
+        return choices
+    cells = read_table(path, reading, numbers=(), texts=names, missing=True)
+    numbers, few = [], []
+    for name in names:
+        texts = list(cells[name].cat.categories)
+        is_number = _are_numbers(texts, reading.decimal)
+        if name in (reading.time, "time"):
+            if is_number and not reading.time_format:  # no dates, but elapsed seconds
+                choices["reading"] = {"time_format": "seconds"}
+        elif is_number:
+            numbers.append(name)
+        elif 2 <= len(texts) <= MOST_CLASSES:
+            few.append(name)
+    chosen: dict[str, Any] = {"label": few[-1]} if few else {}
+    if not few and len(numbers) > 1:
+        chosen["target"] = numbers.pop()
+    if not numbers or not chosen:
+        raise ScratchmlError(
+            f"{path}: needed are columns of numbers to read, and one of classes or numbers to "
+            f"tell; there are {', '.join(names[:20])}"
+        )
+    return {**choices, "dataset": {"features": numbers, **chosen}}
+
+
+def _are_numbers(texts: list[str], decimal: str) -> bool:
+    try:
+        return all(math.isfinite(float(text.replace(decimal, "."))) for text in texts)
+    except ValueError:
+        return False
+
+
+def _lines(values: Mapping[str, Any]) -> str:
+    """``key = value`` of each, below its comment; what is None is commented out."""
+    lines = []
+    for name, value in values.items():
+        lines += [f"# {line}" for line in COMMENTS[name].splitlines()]
+        lines.append(f"# {name} =" if value is None else f"{name} = {_toml(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """JSON's texts, numbers, truths and lists are TOML's as well; a table needs another sign."""
+    if isinstance(value, Mapping):
+        pairs = (f"{json.dumps(k)} = {json.dumps(v)}" for k, v in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    return json.dumps(value, ensure_ascii=False)
