@@ -56,7 +56,7 @@ class Task:
     training: Training
 
 
-EXERCISES = Training((32,), 100, 64, 2e-3, 0.2, 15)
+EXERCISES = Training((16,), 60, 32, 2e-3, 0.0, 10)
 
 TASKS = {
     task.name: task
