@@ -187,8 +187,10 @@ class Times(Column):
             return self._since_1970(cells, lines, self._unit)
         if self._pattern:
             example = f"of the format {self._pattern!r}"
+            # pandas takes these for times in any format
+            dates = ["" if cell.strip().lower() in ("now", "today") else cell for cell in cells]
             times = pd.to_datetime(
-                [cell.strip() for cell in cells],
+                [cell.strip() for cell in dates],
                 format=self._pattern,
                 utc=True,
                 errors="coerce",
