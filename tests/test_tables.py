@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from scratchml import ScratchmlError
 from scratchml.reading import Reading
-from scratchml.table_rows import BLOCK, NOT_TEXT
+from scratchml.table_rows import BLOCK, LONGEST_LINE, NOT_TEXT
 from scratchml.tables import read_table
 
 examples = settings(deadline=None, max_examples=100)
@@ -108,7 +108,7 @@ def test_what_python_writes_is_read_back(data: st.DataObject, folder: Path) -> N
         numbers=["x", "a b"],
         texts=["class"],
         time="time",
-        chunk_rows=data.draw(st.sampled_from([None, 1, 3])),
+        block=data.draw(st.sampled_from([1, 7, 64, BLOCK])),
     )
     assert list(table.columns) == ["time", "x", "a b", "class"]
     assert table["a b"].tolist() == [row[0] for row in rows]
@@ -127,15 +127,15 @@ def test_what_python_writes_is_read_back(data: st.DataObject, folder: Path) -> N
 @example(cell="٣")
 def test_a_number_is_what_python_takes_for_one_but_nothing_more(cell: str, folder: Path) -> None:
     """float() also takes digits of other scripts and 1_000; numbers that are none are refused."""
-    contents = f'temp,x\n"{cell}",1\n'
     try:
         value = float(cell) if cell.isascii() and "_" not in cell else np.nan
     except ValueError:
         value = np.nan
-    if np.isfinite(value):
-        assert read(contents, folder)["temp"].tolist() == [value]
-    else:
-        assert refusal(contents, folder).startswith("line 2, column temp: the value")
+    for contents in (f"temp,x\n{cell},1\n", f'temp,x\n"{cell}",1\n'):
+        if np.isfinite(value):
+            assert read(contents, folder)["temp"].tolist() == [value]
+        else:
+            assert refusal(contents, folder).startswith("line 2, column temp: the value")
 
 
 @pytest.mark.parametrize(
@@ -225,8 +225,8 @@ def test_fahrenheit_becomes_celsius_where_there_are_temperatures(folder: Path) -
 
 def test_a_caller_can_watch_the_rows(folder: Path) -> None:
     seen: list[int] = []
-    read("temp\n1\n2\n3\n", folder, chunk_rows=2, on_rows=seen.append)
-    assert seen == [2, 3]
+    read("temp" + " " * 10 + "\n1\n2\n3\n", folder, block=1, on_rows=seen.append)
+    assert seen == [1, 2, 3]
 
 
 # Times.
@@ -267,7 +267,10 @@ def test_local_times_become_utc_unless_clocks_do_not_tell(
     zone: str, minutes: int, folder: Path
 ) -> None:
     local = dt.datetime(1970, 1, 1) + dt.timedelta(minutes=minutes)
-    both = [local.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(dt.timezone.utc) for fold in (0, 1)]
+    both = [
+        local.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(dt.timezone.utc)
+        for fold in (0, 1)
+    ]
     cells = ["2000-01-01T12:00Z", local.isoformat()]
     if both[0].astimezone(ZoneInfo(zone)).replace(tzinfo=None) != local:
         assert "line 3, column time" in says(cells, folder, time_zone=zone)
@@ -409,16 +412,16 @@ def test_what_is_no_time_is_named(
         ),
         (b"temp\n1\n2\xc3", "line 3: the byte 0xc3 is not utf-8"),
         (b"\xff\xfet\0e\0\x00\xd8", "line 1: the byte 0x00 is not utf-16-le"),
-        ("x" * (2 * BLOCK + 2), f"line 1 has more than {BLOCK} characters"),
-        ("temp\n" + "x" * (3 * BLOCK), f"line 2 has more than {BLOCK} characters"),
+        ("x" * (LONGEST_LINE + 1), f"line 1 has more than {LONGEST_LINE} characters"),
+        ("temp\n" + "x" * (2 * LONGEST_LINE), f"line 2 has more than {LONGEST_LINE} characters"),
     ],
     ids=lambda value: repr(value[:20]),
 )
 def test_what_is_no_table_is_refused_by_line(
     contents: str | bytes, complaint: str, folder: Path
 ) -> None:
-    for chunk_rows in (1, None):
-        assert complaint in refusal(contents, folder, chunk_rows=chunk_rows)
+    for block in (BLOCK, 1) if len(contents) < 1000 else (BLOCK,):
+        assert complaint in refusal(contents, folder, block=block)
 
 
 @pytest.mark.parametrize("start", [start for start, _ in NOT_TEXT], ids=repr)
@@ -491,12 +494,12 @@ def test_a_wrong_cell_is_found_wherever_chunks_end(data: st.DataObject, folder: 
     n = 3000
     rows = [[str(i), f"{i / 8}", '"a\nb"' if i % 7 == 0 else "c"] for i in range(n)]
     at = data.draw(st.integers(0, n - 1))
-    chunk = data.draw(st.integers(1, n + 1))
+    block = data.draw(st.integers(100, 30_000))
     place = data.draw(st.integers(0, 1))
     rows[at][place] = "?"
     before = "x,temp,note\n" + "".join(",".join(row) + "\n" for row in rows[:at])
     contents = before + "".join(",".join(row) + "\n" for row in rows[at:])
-    said = refusal(contents, folder, numbers=["x", "temp"], chunk_rows=chunk)
+    said = refusal(contents, folder, numbers=["x", "temp"], block=block)
     line = before.count("\n") + 1
     assert said == f"line {line}, column {['x', 'temp'][place]}: the value '?' is not a number"
 

@@ -6,7 +6,7 @@ Each class is a column that is filled chunk by chunk, so that only values are ke
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import NoReturn, cast
 from zoneinfo import ZoneInfo
 
@@ -66,11 +66,11 @@ class Column:
         )
 
     def _refuse_first(
-        self, bad: npt.NDArray[np.bool_], cells: Sequence[str], lines: Lines, complaint: str
+        self, bad: npt.NDArray[np.bool_], cells: Callable[[], list[str]], lines: Lines, why: str
     ) -> None:
         if bad.any():
             at = int(bad.argmax())
-            self._refuse(cells[at], lines[at], complaint)
+            self._refuse(cells()[at], lines[at], why)
 
 
 class Numbers(Column):
@@ -93,15 +93,18 @@ class Numbers(Column):
         fahrenheit: bool = False,
     ) -> None:
         super().__init__(name)
-        self._decimal, self._limits = decimal, limits
+        self.decimal, self._limits = decimal, limits
         self._missing, self._fahrenheit = missing, fahrenheit
         self._signs = b"0123456789+-eE " + decimal.encode()
 
-    def _values(self, cells: list[str], lines: Lines) -> Array:
-        values = self._plain(cells)
-        if values is None:
-            pairs = zip(cells, lines.tolist(), strict=True)
-            values = np.array([self._number(cell, line) for cell, line in pairs])
+    def add_numbers(
+        self, values: npt.NDArray[np.float64], cells: Callable[[], list[str]], lines: Lines
+    ) -> None:
+        """Take the next chunk as numbers that the cells say; these are fetched only to be shown.
+
+        Raises:
+            ScratchmlError: as ``add``.
+        """
         if self._fahrenheit:
             values = (values - 32) / 1.8
         if self._limits:
@@ -110,15 +113,22 @@ class Numbers(Column):
             bad = (values < low) | (values > high)
             self._refuse_first(bad, cells, lines, f"is outside {low:g} .. {high:g}{celsius}")
         self._refuse_first(np.isinf(values), cells, lines, "is not a finite number")
-        return values
+        self._parts.append(values)
+
+    def add(self, cells: list[str], lines: Lines) -> None:
+        values = self._plain(cells)
+        if values is None:
+            pairs = zip(cells, lines.tolist(), strict=True)
+            values = np.array([self._number(cell, line) for cell, line in pairs])
+        self.add_numbers(values, lambda: cells, lines)
 
     def _plain(self, cells: list[str]) -> npt.NDArray[np.float64] | None:
         """The fast way, if there is nothing but signs of numbers in them and all are numbers."""
         # float() would also take 1_000, nan, and the digits of other scripts
         if "".join(cells).encode(errors="replace").translate(None, self._signs):
             return None
-        if self._decimal != ".":
-            cells = [cell.replace(self._decimal, ".") for cell in cells]
+        if self.decimal != ".":
+            cells = [cell.replace(self.decimal, ".") for cell in cells]
         try:
             return np.array(list(map(float, cells)))
         except ValueError:
@@ -130,12 +140,12 @@ class Numbers(Column):
             if self._missing:
                 return np.nan
             self._refuse(cell, line, "is missing: fill it or leave the whole line out")
-        if self._decimal != ".":
+        if self.decimal != ".":
             # a point would be one of thousands: 1.234 is not to become 1.234
-            text = text.replace(".", "?").replace(self._decimal, ".")
+            text = text.replace(".", "?").replace(self.decimal, ".")
         if NUMBER.fullmatch(text) or INFINITY.fullmatch(text):
             return float(text)
-        other = "," if self._decimal == "." else "."
+        other = "," if self.decimal == "." else "."
         decimal = re.fullmatch(rf"[+-]?[0-9]+\{other}[0-9]+", cell.strip())
         hint = f": --decimal {other} if that is its sign" if decimal else ""
         return self._refuse(cell, line, f"is not a number{hint}")
@@ -199,10 +209,12 @@ class Times(Column):
         else:
             example = "such as 2020-01-31T23:00"
             # a date has to be there: pandas takes "now" and "2020" for times as well
-            dates = [cell.strip() if DATE.match(cell.lstrip()) else "" for cell in cells]
+            dates = list(map(str.strip, cells))
+            if not all(map(DATE.match, dates)):
+                dates = [cell if DATE.match(cell) else "" for cell in dates]
             times = pd.to_datetime(dates, format="ISO8601", utc=True, errors="coerce", cache=False)
         outside = times.isna() | (times < EARLIEST) | (times >= LATEST)
-        self._refuse_first(np.asarray(outside), cells, lines, f"is not a time {example}")
+        self._refuse_first(np.asarray(outside), lambda: cells, lines, f"is not a time {example}")
         moments = times.tz_localize(None)
         if self._zone:
             moments = self._from_zone(moments, cells, lines, self._zone)
