@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from scratchml import ScratchmlError
 from scratchml.reading import Reading
+from scratchml.table_chunks import PlainChunk
 from scratchml.table_rows import BLOCK, LONGEST_LINE, NOT_TEXT
 from scratchml.tables import read_table
 
@@ -486,6 +487,28 @@ def test_limits_are_those_of_the_column(folder: Path) -> None:
 def test_garbage_is_refused_in_one_line(contents: bytes, folder: Path) -> None:
     refusal(contents, folder)
     refusal(b"x,temp\n1,2\n3,?" + contents, folder)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    lines=st.lists(st.text(st.sampled_from("1,;ä \t."), max_size=6), min_size=1),
+    delimiter=st.sampled_from(",;\t"),
+    columns=st.integers(1, 3),
+)
+def test_chunks_cut_by_numpy_have_the_cells_that_a_parser_finds(
+    lines: list[str], delimiter: str, columns: int
+) -> None:
+    """All such chunks whose rows are as wide as the header, and none of them blank, are cut."""
+    for text in ("\n".join(lines) + "\n", "\n".join([*lines, "1"])):
+        rows = list(csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter))
+        chunk = PlainChunk.of(text, delimiter, columns, 7)
+        if any(len(row) != columns or not "".join(row).strip() for row in rows):
+            assert chunk is None
+            continue
+        assert chunk is not None
+        assert chunk.lines.tolist() == list(range(7, 7 + len(rows)))
+        for place in range(columns):
+            assert chunk.cells(place) == [row[place] for row in rows]
 
 
 @settings(deadline=None, max_examples=30)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import compress
 from typing import NoReturn, cast
 from zoneinfo import ZoneInfo
 
@@ -117,6 +118,8 @@ class Numbers(Column):
 
     def add(self, cells: list[str], lines: Lines) -> None:
         values = self._plain(cells)
+        if values is None and self._missing:
+            values = self._plain_with_gaps(cells)
         if values is None:
             pairs = zip(cells, lines.tolist(), strict=True)
             values = np.array([self._number(cell, line) for cell, line in pairs])
@@ -133,6 +136,15 @@ class Numbers(Column):
             return np.array(list(map(float, cells)))
         except ValueError:
             return None
+
+    def _plain_with_gaps(self, cells: list[str]) -> npt.NDArray[np.float64] | None:
+        there = [cell.strip().lower() not in MISSING for cell in cells]
+        numbers = self._plain(list(compress(cells, there)))
+        if numbers is None:
+            return None
+        values = np.full(len(cells), np.nan)
+        values[there] = numbers
+        return values
 
     def _number(self, cell: str, line: int) -> float:
         text = cell.strip()
