@@ -382,6 +382,8 @@ def test_what_is_no_time_is_named(
         ("\n \n\n", "the file is empty"),
         ("\ufeff", "the file is empty"),
         ("temp\n", "there is a header, but no line below it"),
+        ('""\n""\n', "the column temp is missing; needed are temp, and the file has no names"),
+        ("temp,x\nTrue,1\nFalse,2\n", "line 2, column temp: the value 'True' is not a number"),
         ("temp\n\n  \n", "there is a header, but no line below it"),
         ("a,b\n1,2\n", "the column temp is missing; needed are temp, and the file has a, b"),
         (
@@ -423,6 +425,13 @@ def test_what_is_no_table_is_refused_by_line(
 ) -> None:
     for block in (BLOCK, 1) if len(contents) < 1000 else (BLOCK,):
         assert complaint in refusal(contents, folder, block=block)
+
+
+def test_a_truth_value_among_gaps_is_no_number(folder: Path) -> None:
+    said = refusal("temp,x\n,1\nTrue,1\n,1\n", folder, missing=True)
+    assert said == "line 3, column temp: the value 'True' is not a number"
+    table = read("temp,x\n,1\n1,1\n0,1\n", folder, missing=True)
+    np.testing.assert_array_equal(table["temp"], [np.nan, 1, 0])
 
 
 @pytest.mark.parametrize("start", [start for start, _ in NOT_TEXT], ids=repr)

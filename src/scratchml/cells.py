@@ -16,10 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from scratchml.errors import ScratchmlError
+from scratchml.table_chunks import MISSING
 from scratchml.text import printable
-
-#: What an empty cell may also be written as where a number is expected, in any case.
-MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "-"))
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 INFINITY = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
@@ -37,7 +35,9 @@ class Column:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._parts: list[Array] = []
+        # it grows in place, so that a large table is never there twice
+        self._data = bytearray()
+        self._type: np.dtype[np.generic] = np.dtype(np.float64)
 
     def add(self, cells: list[str], lines: Lines) -> None:
         """Take the cells of the next chunk.
@@ -45,16 +45,18 @@ class Column:
         Raises:
             ScratchmlError: a cell is not what the column is of; line, column and value are named.
         """
-        self._parts.append(self._values(cells, lines))
+        self._append(self._values(cells, lines))
 
     def joined(self) -> Array:
-        """The values of all chunks; the column is empty afterwards."""
-        whole = np.concatenate(self._parts)
-        self._parts.clear()
-        return whole
+        """The values of all chunks."""
+        return np.frombuffer(self._data, self._type)
 
     def result(self) -> Array | pd.Categorical[str]:
         return self.joined()
+
+    def _append(self, values: Array) -> None:
+        self._type = values.dtype
+        self._data += values.tobytes()
 
     def _values(self, cells: list[str], lines: Lines) -> Array:
         raise NotImplementedError
@@ -95,8 +97,12 @@ class Numbers(Column):
     ) -> None:
         super().__init__(name)
         self.decimal, self._limits = decimal, limits
-        self._missing, self._fahrenheit = missing, fahrenheit
+        self.missing, self._fahrenheit = missing, fahrenheit
         self._signs = b"0123456789+-eE " + decimal.encode()
+
+    def takes(self, values: npt.NDArray[np.float64]) -> bool:
+        """Whether these may be in the column as they are, but for its limits."""
+        return not np.isinf(values).any() and (self.missing or not np.isnan(values).any())
 
     def add_numbers(
         self, values: npt.NDArray[np.float64], cells: Callable[[], list[str]], lines: Lines
@@ -114,11 +120,11 @@ class Numbers(Column):
             bad = (values < low) | (values > high)
             self._refuse_first(bad, cells, lines, f"is outside {low:g} .. {high:g}{celsius}")
         self._refuse_first(np.isinf(values), cells, lines, "is not a finite number")
-        self._parts.append(values)
+        self._append(values)
 
     def add(self, cells: list[str], lines: Lines) -> None:
         values = self._plain(cells)
-        if values is None and self._missing:
+        if values is None and self.missing:
             values = self._plain_with_gaps(cells)
         if values is None:
             pairs = zip(cells, lines.tolist(), strict=True)
@@ -149,7 +155,7 @@ class Numbers(Column):
     def _number(self, cell: str, line: int) -> float:
         text = cell.strip()
         if text.lower() in MISSING:
-            if self._missing:
+            if self.missing:
                 return np.nan
             self._refuse(cell, line, "is missing: fill it or leave the whole line out")
         if self.decimal != ".":

@@ -25,7 +25,7 @@ from scratchml.table_chunks import Chunk, PlainChunk
 from scratchml.text import printable
 
 #: Bytes read at a time: their cells stay in a processor's cache.
-BLOCK = 1 << 18
+BLOCK = 1 << 19
 
 #: Characters of a line; longer ones are no table's, and must not fill memory.
 LONGEST_LINE = 1 << 20
@@ -105,7 +105,8 @@ class RowReader:
             text += more
         line = next(line for line in text.split("\n") if line.strip())
         self.delimiter = reading.delimiter or _find_delimiter(line, reading.decimal, wanted)
-        self.header_line, header = next((at, row) for at, row in self._records(text) if any(row))
+        above = ((at, row) for at, row in self._records(text) if any(row))
+        self.header_line, header = next(above, (1, []))
         self.header = [name.strip() for name in header]
         if below := self._source.read():
             self._texts = chain([below], self._texts)

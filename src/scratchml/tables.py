@@ -196,30 +196,33 @@ def _fill(
     on_rows: Callable[[int], None] | None,
 ) -> pd.Index:
     """Read all rows into the columns; return their lines."""
-    lines, n = [], 0
+    lines = bytearray()
+    n = 0
     for chunk in rows.chunks():
         _add(columns, places, chunk)
-        lines.append(chunk.lines)
+        lines += chunk.lines.tobytes()
         n += len(chunk.lines)
         if on_rows:
             on_rows(n)
     if not lines:
         raise ScratchmlError("there is a header, but no line below it")
-    whole = np.concatenate(lines)
+    whole = np.frombuffer(lines, np.int64)
     if whole[-1] - whole[0] == n - 1:  # as in most files: no blank lines
         return pd.RangeIndex(int(whole[0]), int(whole[-1]) + 1)
     return pd.Index(whole)
 
 
 def _add(columns: Mapping[str, Column], places: Mapping[str, int], chunk: Chunk) -> None:
-    """The chunk's cells to their columns; those of plain numbers together, which is faster."""
-    plain = [name for name, c in columns.items() if isinstance(c, Numbers) and c.decimal == "."]
-    values = chunk.numbers([places[name] for name in plain]) if plain else None
+    """The chunk's cells to their columns; those of numbers together if none is in doubt."""
+    numbers = {places[name]: c for name, c in columns.items() if isinstance(c, Numbers)}
+    values = {}
+    if numbers:
+        gaps = any(column.missing for column in numbers.values())
+        values = chunk.numbers(numbers, next(iter(numbers.values())).decimal, gaps=gaps)
     for name, column in columns.items():
         place = places[name]
-        if values is not None and isinstance(column, Numbers) and name in plain:
-            column.add_numbers(
-                values[:, plain.index(name)].copy(), partial(chunk.cells, place), chunk.lines
-            )
+        cells = partial(chunk.cells, place)
+        if place in values and numbers[place].takes(values[place]):
+            numbers[place].add_numbers(values[place], cells, chunk.lines)
         else:
-            column.add(chunk.cells(place), chunk.lines)
+            column.add(cells(), chunk.lines)
