@@ -51,6 +51,7 @@ benchmark: $(VENV)/.test ## measure the figures in the README
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/engine_cycles.py
 	$(BIN)/python benchmarks/host_speed.py
+	$(BIN)/python benchmarks/csv_reading.py
 
 clean: ## delete the virtual environment and everything built
 	rm -rf $(VENV) build dist .pio src/*.egg-info src/scratchml/_engine*.so
