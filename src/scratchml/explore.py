@@ -15,6 +15,9 @@ import numpy.typing as npt
 
 from scratchml.errors import ScratchmlError
 
+#: Below it sums of squares do not overflow.
+GREATEST = 1e30
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -24,7 +27,7 @@ class LabelledColumns:
 
     Attributes:
         names, units: of the columns; a unit may be empty.
-        values: ``[n, c]`` float64, finite.
+        values: ``[n, c]`` float64, all of them below ``GREATEST`` in size.
         labels: ``[n]`` int64, the index of each row's class.
         classes: the names of the classes, by index. One class is no label at all.
     """
@@ -46,11 +49,12 @@ class LabelledColumns:
             )
         if self.labels.min() < 0 or self.labels.max() >= len(self.classes):
             raise ScratchmlError(f"labels must be from 0 to {len(self.classes) - 1}")
-        if not np.isfinite(self.values).all():
-            row, column = np.argwhere(~np.isfinite(self.values))[0]
+        usable = np.abs(self.values) < GREATEST  # nor is it where there is none
+        if not usable.all():
+            row, column = np.argwhere(~usable)[0]
             raise ScratchmlError(
-                f"row {row}, column {self.names[column]}: {self.values[row, column]} is no finite "
-                "number; fill it or leave the row out"
+                f"row {row}, column {self.names[column]}: {self.values[row, column]} is no number "
+                f"below {GREATEST:g}; mend it or leave the row out"
             )
 
     def __len__(self) -> int:

@@ -39,6 +39,10 @@ MOST_COLUMNS = 6
 MOST_YEARS = 20
 #: With more classes areas would hide each other: lines only.
 MOST_AREAS = 3
+#: Letters of a column's or class's name.
+LONGEST_NAME = 30
+#: Values that differ by a smaller part of themselves are drawn as one.
+EQUAL = 1e-9
 GREY = "0.45"
 
 
@@ -112,8 +116,10 @@ def cell_edges(values: Floats, cells: int = 50) -> Floats:
     some would stand out that had one more, which is nothing in the data.
     """
     low, high = float(values.min()), float(values.max())
-    if high == low:
-        return np.array([low - 0.5, low + 0.5])
+    size = max(abs(low), abs(high))
+    if high - low <= EQUAL * size:
+        reach = 0.5 + size / 1e6
+        return np.array([low - reach, high + reach])
     steps = np.diff(np.unique(values))
     step = float(steps[steps > 1e-6 * (high - low)].min())
     first, last = low - step / 2, high + step / 2
@@ -148,8 +154,9 @@ def draw_distributions(table: LabelledColumns) -> Figure:
     columns = min(len(table.names), MOST_COLUMNS)
     figure, axes = new_figure(2, (11, 1.2 + 2.6 * columns), rows=columns)
     values = table.values[:, :columns]
-    spread = np.where(np.ptp(values, axis=0) > 0, values.std(axis=0), 1)
-    scores = (values - values.mean(axis=0)) / spread
+    std = values.std(axis=0)
+    constant = std <= EQUAL * np.abs(values).max(axis=0)
+    scores = (values - values.mean(axis=0)) / np.where(constant, 1, std)
     for i in range(columns):
         before, after = axes[2 * i : 2 * i + 2]
         _draw_densities(before, table, values[:, i])
@@ -250,7 +257,11 @@ def _legend_above(figure: Figure, ax: Axes) -> None:
     handles, labels = ax.get_legend_handles_labels()
     if not handles:
         return
-    legend = figure.legend(handles, labels, loc="outside upper center", ncols=5, frameon=False)
+    room = figure.get_figwidth() - 0.5
+    columns = int(room / (0.7 + 0.09 * max(map(len, labels))))  # inches of a mark, of a letter
+    legend = figure.legend(
+        handles, labels, loc="outside upper center", ncols=min(max(columns, 1), 5), frameon=False
+    )
     for handle in legend.legend_handles:
         if isinstance(handle, PathCollection):
             handle.set(alpha=1, sizes=[40])
@@ -285,5 +296,6 @@ def _name(name: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text from a file, in which a dollar is a dollar and begins no formula."""
-    return printable(text).replace("$", r"\$")
+    """Text from a file: not endless, and a dollar is a dollar and begins no formula."""
+    short = text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 3]}..."
+    return printable(short).replace("$", r"\$")

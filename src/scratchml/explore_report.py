@@ -37,20 +37,19 @@ def headline(found: HoursExploration) -> list[str]:
     """How many hours from when to when, what is missing, what is snow."""
     recipe, gaps, rows = found.recipe, found.gaps, found.table.rows
     span = f"{found.first} to {found.last}".replace("T", " ")
-    holes = "none missing"
+    lines = [f"  {_many(rows, 'hour')}, {span}" + ("" if gaps.number else ", none missing")]
     if gaps.missing:
-        holes = (
-            f"{gaps.missing:,} missing in {_many(gaps.number, 'place')}, at most {gaps.longest:,} "
-            f"on end (after {gaps.after})".replace("T", " ")
+        after = f"{gaps.after}".replace("T", " ")
+        places = (
+            f"in {_many(gaps.number, 'place')}, at most {gaps.longest:,} on end (after {after})"
         )
+        lines.append(f"  {_many(gaps.missing, 'hour')} missing {places}")
     elif gaps.number:
-        holes = f"{_many(gaps.number, 'step')} shorter than an hour"
+        lines.append(f"  {_many(gaps.number, 'step')} are not one hour")
     snow = found.table.classes["snow"]
-    return [
-        f"  {_many(rows, 'hour')}, {span}; {holes}",
-        f"  {snow:,} of snow ({snow / rows:.1%}): more than {recipe.snow_above:g} cm in the hour "
-        f"at less than {recipe.colder_than:g} C",
-    ]
+    share = f"{snow:,} of snow ({snow / rows:.1%})"
+    limits = f"more than {recipe.snow_above:g} cm in the hour at less than {recipe.colder_than:g} C"
+    return [*lines, f"  {share}: {limits}"]
 
 
 def table_tables(found: Exploration) -> list[Table | str]:
