@@ -43,7 +43,7 @@ MOST_AREAS = 3
 LONGEST_NAME = 30
 #: Values that differ by a smaller part of themselves are drawn as one.
 EQUAL = 1e-9
-GREY = "0.45"
+GREY, ROUND = "0.45", (1, 2, 5, 10)
 
 
 def draw_hours(folder: Path, table: LabelledColumns, found: HoursExploration) -> list[str]:
@@ -205,7 +205,7 @@ def draw_calendar(found: HoursExploration) -> Figure:
         )  # fmt: skip
     bars.set(ylabel="hours of snow", ylim=(0, max(1.12 * max(snow), 1)))
     bars.set_title("All years; above the bars: share of the hours")
-    bars.yaxis.set_major_locator(MaxNLocator(integer=True))
+    bars.yaxis.set_major_locator(MaxNLocator(integer=True, steps=ROUND))
     bars.grid(axis="y", alpha=0.3)
     bars.set_axisbelow(True)
     _draw_years(cells, found, names)
@@ -230,7 +230,7 @@ def _draw_years(ax: Axes, found: HoursExploration, months: list[str]) -> None:
     ax.set_xticks(range(12), months)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=MOST_YEARS, min_n_ticks=1))
     ax.set(title="Hours of snow in each month; grey: no hours")
-    whole = MaxNLocator(integer=True)
+    whole = MaxNLocator(integer=True, steps=ROUND)
     ax.figure.colorbar(image, ax=ax, label="hours of snow", ticks=whole)
 
 
