@@ -10,6 +10,10 @@ FIRMWARE_FILES := $(filter-out csrc/firmware/model/% csrc/firmware/replay/%,\
 # The engine is compiled when the package is installed, so a changed C file means installing again.
 PACKAGE := pyproject.toml setup.py src/scratchml/_engine_build.py $(C_FILES)
 
+# A worker on each core; a file's tests stay with one worker, which sets up once what they share.
+# Files are handed out in order: sorted by their number of tests, the slowest would come last.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test sweep lint format firmware toolchain benchmark clean
 
@@ -20,10 +24,10 @@ demo: $(VENV)/.demo ## set up, then train, quantize, export and verify the snow 
 	$(BIN)/scratchml run
 
 test: $(VENV)/.test ## set up, then run every test that this machine allows
-	$(BIN)/python -m pytest $(if $(filter true,$(CI)),-m '')
+	$(PYTEST) $(if $(filter true,$(CI)),-m '')
 
 sweep: $(VENV)/.test ## the tests that take minutes; CI runs them with the others
-	$(BIN)/python -m pytest -m sweep
+	$(PYTEST) -m sweep
 
 lint: $(VENV)/.lint ## check formatting, types and both languages' usual mistakes
 	$(BIN)/ruff format --check .

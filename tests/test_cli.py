@@ -40,6 +40,7 @@ DIGITS_PICTURES = {"history.png", "confusion.png", "mistakes.png"}
 GROUP: Any = get_command(app)  # of commands, which its type does not say
 
 COMMANDS = [
+    "explore",
     "run",
     "train",
     "evaluate",

@@ -40,13 +40,13 @@ class Column(ABC):
         self._data = bytearray()
         self._type: np.dtype[np.generic] = np.dtype(np.float64)
 
+    @abstractmethod
     def add(self, cells: list[str], lines: Lines) -> None:
         """Take the cells of the next chunk.
 
         Raises:
             ScratchmlError: a cell is not what the column is of; line, column and value are named.
         """
-        self._append(self._values(cells, lines))
 
     def joined(self) -> Array:
         """The values of all chunks."""
@@ -58,10 +58,6 @@ class Column(ABC):
     def _append(self, values: Array) -> None:
         self._type = values.dtype
         self._data += values.tobytes()
-
-    @abstractmethod
-    def _values(self, cells: list[str], lines: Lines) -> Array:
-        """What the cells of a chunk say, refusing those that do not say it."""
 
     def _refuse(self, cell: str, line: int, complaint: str) -> NoReturn:
         cell = cell.strip()
@@ -179,6 +175,9 @@ class Texts(Column):
         self._missing = missing
         self._codes = {"": -1}
 
+    def add(self, cells: list[str], lines: Lines) -> None:
+        self._append(self._values(cells, lines))
+
     def _values(self, cells: list[str], lines: Lines) -> Array:
         words = [cell.strip() for cell in cells]
         if not self._missing and "" in words:
@@ -211,6 +210,9 @@ class Times(Column):
         self._pattern = pattern
         self._zone = ZoneInfo(zone) if zone else None
         self._unit = {"unix": 1.0, "unix_ms": 1e-3}.get(pattern)
+
+    def add(self, cells: list[str], lines: Lines) -> None:
+        self._append(self._values(cells, lines))
 
     def _values(self, cells: list[str], lines: Lines) -> Array:
         if self._unit:
