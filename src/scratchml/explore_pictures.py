@@ -31,6 +31,8 @@ COLORS = (FLOAT, INT8, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", "#
 MARKS, LINES = "o^sD", ("-", "--", ":", "-.")
 #: Rows of one class from which they are counted in cells: points would be one blot.
 MANY_ROWS = 5000
+#: Points of all classes are drawn in turns, so that none covers another whole.
+TURNS = 10
 #: Fewer rows in a cell say nothing about shares.
 FEW_ROWS = 5
 #: Columns whose distribution is drawn, the first ones.
@@ -60,7 +62,7 @@ def draw_hours(folder: Path, table: LabelledColumns, found: HoursExploration) ->
 
 
 def draw_table(folder: Path, table: LabelledColumns) -> list[str]:
-    """Write ``distributions.png``, of two classes or more ``classes.png``, of columns ``scatter``."""
+    """Write ``distributions.png``; ``classes.png`` of classes, ``scatter.png`` of two columns."""
     figures = {"distributions": draw_distributions(table)}
     if len(table.classes) > 1:
         figures["classes"] = draw_classes(table)
@@ -70,7 +72,7 @@ def draw_table(folder: Path, table: LabelledColumns) -> list[str]:
 
 
 def draw_scatter(table: LabelledColumns, recipe: Recipe | None = None) -> Figure:
-    """The first two columns, the rarest class on top; a class of many rows as counts in cells.
+    """The first two columns, rarer classes on top; one that most of many rows are of as cells.
 
     Of many rows of two classes also the share of the second class in each cell. With a recipe, the
     first column is a temperature: a line is where it can be snow.
@@ -85,15 +87,17 @@ def draw_scatter(table: LabelledColumns, recipe: Recipe | None = None) -> Figure
     ):
         x, y = table.values[table.labels == label, :2].T
         name = f"{_plain(class_name)}, {_many(rows)}"
-        if rank == 0 and rows > MANY_ROWS:
+        if rank == 0 and rows > MANY_ROWS and 2 * rows > len(table):
             cells = _count(table, x, y)
             _draw_cells(points, table, cells, f"{name}: how many in a cell", "Blues", log=True)
         elif rows:
             size, alpha = (6, 0.35) if rows > 500 else (16, 0.7)
-            points.scatter(
-                x, y, s=size, alpha=alpha, color=_cycled(COLORS, label), lw=0, label=name,
-                marker=_cycled(MARKS, label // len(COLORS)), zorder=2 + rank / len(counts),
-            )  # fmt: skip
+            for turn in range(TURNS):
+                points.scatter(
+                    x[turn::TURNS], y[turn::TURNS], s=size, alpha=alpha, lw=0,
+                    color=_cycled(COLORS, label), marker=_cycled(MARKS, label // len(COLORS)),
+                    label=name if turn == 0 else None, zorder=2 + turn / TURNS + rank / 1e6,
+                )  # fmt: skip
     if shares:
         every = _count(table, *table.values[:, :2].T)
         second = _count(table, *table.values[table.labels == 1, :2].T)
