@@ -46,6 +46,7 @@ HOW_TO_ADD = {
     "qemu-system-arm": "make toolchain",
     "node": "make toolchain",
     "npm": "make toolchain",
+    "openssl": "make toolchain",
     "unicorn": "pip install 'scratchml[cost]'",
     "capstone": "pip install 'scratchml[cost]'",
     "elftools": "pip install 'scratchml[cost]'",

@@ -112,6 +112,13 @@ class Answer:
         return max((when - now).total_seconds(), 0.0)
 
 
+class _Session(requests.Session):
+    """Without redirects, whose bodies the library would read whole, however large."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
 class Client:
     """A connection to one service.
 
@@ -138,7 +145,7 @@ class Client:
         self._on_wait = on_wait or (lambda line: None)
         self._largest = largest
         self.calls_left: str | None = None  # today, where a service tells
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers["User-Agent"] = f"scratchml/{version('scratchml')}"
         self._session.headers["Accept-Encoding"] = "gzip"
         self._session.auth = lambda request: request  # nor anything from ~/.netrc

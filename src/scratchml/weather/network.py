@@ -39,8 +39,8 @@ def explain(error: BaseException, service: str, host: str) -> ScratchmlError:
     if isinstance(untrusted, ssl.SSLCertVerificationError):
         return ScratchmlError(
             f"the TLS certificate of {host} is not trusted "
-            f"({printable(untrusted.verify_message)}): check the computer's clock and network; a certificate of your own goes into the "
-            "variable REQUESTS_CA_BUNDLE"
+            f"({printable(untrusted.verify_message)}): check the computer's clock and "
+            "network; a certificate of your own goes into the variable REQUESTS_CA_BUNDLE"
         )
     broken_off = _first(found, ssl.SSLEOFError, ssl.SSLZeroReturnError)
     tls = _first(found, ssl.SSLError, requests.exceptions.SSLError, urllib3.exceptions.SSLError)

@@ -37,4 +37,4 @@ def fresh_snow(water: Floats, share: Floats) -> Floats:
     Without water there is none, whatever the share; a share of 0 needs no water to be known.
     """
     known = np.where((water == 0) | (share == 0), 0.0, water * share * CM_PER_MM)
-    return np.round(known, 2)
+    return np.asarray(np.round(known, 2), np.float64)
