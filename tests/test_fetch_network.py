@@ -17,7 +17,6 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 import weather_services as ws
-from fetch_fixtures import services  # noqa: F401
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,7 +72,7 @@ class Asking:
 
 
 @pytest.fixture
-def ask(services: ws.Services) -> Asking:  # noqa: F811
+def ask(services: ws.Services) -> Asking:
     return Asking(services)
 
 
