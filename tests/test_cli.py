@@ -42,6 +42,7 @@ GROUP: Any = get_command(app)  # of commands, which its type does not say
 COMMANDS = [
     "run",
     "train",
+    "fetch",
     "evaluate",
     "quantize",
     "export",

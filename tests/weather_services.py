@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ def hours_of(first: date, last: date) -> list[datetime]:
     return [start + timedelta(hours=n) for n in range(24 * ((last - first).days + 1))]
 
 
+@cache
 def weather(hour: datetime) -> dict[str, float]:
     """The weather of an hour, wherever: whole degrees and percents, a tenth of millimetres."""
     n = int((hour - datetime(1970, 1, 1)).total_seconds()) // 3600
@@ -128,6 +130,7 @@ def world_weather_online(params: dict[str, str], offset: int = 1) -> dict[str, A
     return {"data": {"request": request, "weather": days}}
 
 
+@cache
 def meteostat(year: int) -> bytes:
     """A year of a station, as gzip CSV: snow is 15, rain 8, else 3."""
     names = ("temp", "rhum", "prcp", "snwd", "wdir", "wspd", "pres", "coco")

@@ -129,7 +129,9 @@ def fetch_command(
     with staging(path.parent):
         pass  # a folder that cannot be written to is noticed before the download
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    bars = Progress(*columns, TimeElapsedColumn(), console=log, transient=True)
+    bars = Progress(
+        *columns, TimeElapsedColumn(), console=log, transient=True, disable=not log.is_terminal
+    )
     done_of: list[tuple[int, int]] = []
     task = bars.add_task(SOURCES[source].title if source in SOURCES else "", total=None)
 
@@ -198,7 +200,7 @@ def _notes(about: dict[str, Any], path: Path) -> None:
             f"{missing['hours']:,} hours lack a value and are left out, at most "
             f"{missing['longest_run']:,} in a row, from {missing['longest_run_from']}"
         )
-    if missing["implausible_values"]:
+    if about["implausible_values"]:
         note(f"{missing['implausible_values']:,} values that cannot be meant count as missing")
     if about.get("hours_of_snow_by_dew_point"):
         note(

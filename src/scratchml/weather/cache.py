@@ -72,7 +72,7 @@ class Cache:
         try:
             contents = path.read_bytes()
             age = time.time() - path.stat().st_mtime
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         if not settled and not 0 <= age < FRESH:
             return None

@@ -18,6 +18,7 @@ from scratchml.weather.fetch import Access, Fetched, check_days, fetch, find_pla
 from scratchml.weather.places import SERVICE, Place
 from scratchml.weather.secret import Secret
 from scratchml.weather.sources import SOURCES, Meteostat, OpenMeteo, Source, WorldWeatherOnline
+from scratchml.weather.sources.base import checked_url
 
 KEY_VARIABLE = "WORLDWEATHERONLINE_KEY"
 GEOCODING_VARIABLE = "SCRATCHML_GEOCODING_URL"
@@ -163,6 +164,7 @@ def download(
             raise ScratchmlError(f"{option} goes with --source {owner}, not with {name}")
     first, last = day(start, "--start"), day(end, "--end")
     check_days(SOURCES[name], first, last, access.day)
+    checked_url(url or SOURCES[name].home)
     common: dict[str, Any] = {"variables": variables, "url": url, "allow_gaps": allow_gaps}
     source: Source
     key: tuple[str, Secret] | None = None

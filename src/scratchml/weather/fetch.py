@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 #: Share of hours with a value that cannot be meant, above which the units must be others.
 MOST_IMPLAUSIBLE = 0.01
+IMPLAUSIBLE = "implausible_values"
 TIME_FORMAT = "%Y-%m-%dT%H:%M"
 #: What every side file has, and hardly any other JSON.
 MARK = "scratchml_weather"
@@ -224,20 +225,23 @@ def _chunk(source: Source, chunk: Chunk, client: Client, access: Access) -> Pars
     entry = Entry(source.name, f"{chunk.start}-{chunk.end}", source.url + path, params)
     settled = chunk.until + timedelta(days=source.settles) < access.day
     what = f"{source.title}'s weather from {chunk.name}"
-    return access.answer(
-        client, entry, lambda answer: source.read(answer, chunk), what, settled=settled
-    )
+
+    def read(answer: Answer) -> Parsed:
+        parsed = source.read(answer, chunk)
+        slips = _drop_implausible(source, parsed.hours)
+        return replace(parsed, counts={**parsed.counts, IMPLAUSIBLE: slips})
+
+    return access.answer(client, entry, read, what, settled=settled)
 
 
 def _joined(source: Source, start: date, end: date, parsed: Sequence[Parsed]) -> Fetched:
     columns = source.columns
     table = pd.concat([part.hours for part in parsed], ignore_index=True)
     table = table.drop_duplicates("time").sort_values("time", ignore_index=True)
-    implausible = _drop_implausible(source, table)
     span = source.span(start, end, table)
     everything = table.set_index("time").reindex(span)
     whole = everything.notna().all(axis=1)
-    missing = _missing(everything, whole.to_numpy(), implausible)
+    missing = _missing(everything, whole.to_numpy())
     _check_enough(source, missing, len(span))
     hours = everything[whole].rename_axis("time").reset_index()
     hours["time"] = hours["time"].astype("datetime64[s]")
@@ -258,6 +262,7 @@ def _joined(source: Source, start: date, end: date, parsed: Sequence[Parsed]) ->
         "place": source.place(),
         **facts,
         "query": {"url": address, **source.query(), "start": str(start), "end": str(end)},
+        "clock_of_start_and_end": source.clock,
         "time": "UTC; sums are those of the hour that ends then",
         "columns": columns,
         "snowfall": source.snowfall,
@@ -300,7 +305,7 @@ def _drop_implausible(source: Source, table: pd.DataFrame) -> int:
     return total
 
 
-def _missing(everything: pd.DataFrame, whole: np.ndarray, implausible: int) -> dict[str, Any]:
+def _missing(everything: pd.DataFrame, whole: np.ndarray) -> dict[str, Any]:
     """What is left out: hours, the longest run of them, and which columns are to blame."""
     edges = np.flatnonzero(np.diff(np.concatenate(([True], whole, [True])).astype(np.int8)))
     runs = edges.reshape(-1, 2)
@@ -312,7 +317,6 @@ def _missing(everything: pd.DataFrame, whole: np.ndarray, implausible: int) -> d
     found["by_column"] = {
         name: int(count) for name, count in everything.isna().sum().items() if count
     }
-    found["implausible_values"] = implausible
     return found
 
 
@@ -321,8 +325,9 @@ def _check_enough(source: Source, missing: dict[str, Any], asked: int) -> None:
     if 2 * gone <= asked:
         return
     column, lacking = max(missing["by_column"].items(), key=lambda item: item[1])
-    amount = "all" if gone == asked else f"{gone:,} of {asked:,}"
+    if gone == asked == lacking:
+        raise ScratchmlError(f"{source.title} has no hours of it: {source.advice}")
     raise ScratchmlError(
-        f"{source.title} lacks {amount} hours ({column} is missing in {lacking:,}): choose other "
-        "days, another place or station, or another --source"
+        f"{source.title} lacks {gone:,} of {asked:,} hours ({column} is missing in {lacking:,}): "
+        f"{source.advice}"
     )

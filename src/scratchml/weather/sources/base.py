@@ -86,6 +86,10 @@ class Source(ABC):
     #: Names here, and there.
     fields: ClassVar[Mapping[str, str]]
     snowfall: ClassVar[str]
+    #: What to do where there are too few hours.
+    advice: ClassVar[str] = "choose other days, another place or another --source"
+    #: Whose days are asked for.
+    clock: ClassVar[str] = "UTC"
 
     def __init__(
         self, *, variables: Sequence[str] = (), url: str | None = None, allow_gaps: bool = False

@@ -65,6 +65,7 @@ class Meteostat(Source):
         "wind_speed_10m": "wspd",
         "wind_direction_10m": "wdir",
     }
+    advice = "look the station and its years up at meteostat.net, or choose another --source"
     snowfall = (
         "0.7 cm for each mm of prcp where coco says snow, half of that where it says sleet, none "
         "where it says rain; where it says nothing of falling water, the share of snow follows "

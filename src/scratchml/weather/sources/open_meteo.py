@@ -12,14 +12,16 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 
 from scratchml.errors import ScratchmlError
 from scratchml.text import printable
 from scratchml.weather.client import Answer
-from scratchml.weather.json_answers import json_of, number, reason_of, unexpected
+from scratchml.weather.json_answers import json_of, reason_of, unexpected
 from scratchml.weather.network import TransientError
 from scratchml.weather.places import Place
+from scratchml.weather.snow import Floats
 from scratchml.weather.sources.base import Chunk, Parsed, Source, by_year, decimal, floats
 from scratchml.weather.variables import VARIABLES
 
@@ -42,7 +44,10 @@ class OpenMeteo(Source):
     title = "Open-Meteo"
     home = "https://archive-api.open-meteo.com"
     url_variable = "SCRATCHML_OPEN_METEO_URL"
-    attribution = "Weather data by Open-Meteo.com; ERA5 by Copernicus Climate Change Service, ECMWF"
+    attribution = (
+        "Weather data by Open-Meteo.com; contains modified Copernicus Climate Change Service "
+        "information"
+    )
     licence = "CC BY 4.0"
     licence_url = "https://open-meteo.com/en/licence"
     first_day = date(1940, 1, 1)
@@ -105,10 +110,7 @@ class OpenMeteo(Source):
             column = hourly.get(name)
             if not isinstance(column, list) or len(column) != len(table):
                 raise unexpected(self.title, f"no values of {name} for every hour")
-            try:
-                table[name] = floats([v if v is None else number(v) for v in column])
-            except TypeError:
-                raise unexpected(self.title, f"{name} is not numbers") from None
+            table[name] = self._numbers(column, name)
         cell = {key: values[key] for key in ("latitude", "longitude", "elevation") if key in values}
         return Parsed(table, {"cell": cell})
 
@@ -129,6 +131,17 @@ class OpenMeteo(Source):
                     f"{self.title} answers {name} in {printable(str(found))!r} instead of "
                     f"{expected!r}: check --url"
                 )
+
+    def _numbers(self, column: list[Any], name: str) -> Floats:
+        """Numbers and nulls; True and "1" are none."""
+        if set(map(type, column)) <= {int, float, type(None)}:
+            try:
+                numbers = floats(column)
+            except OverflowError:
+                numbers = floats([np.inf])
+            if not np.isinf(numbers).any():
+                return numbers
+        raise unexpected(self.title, f"{name} is not numbers")
 
     def _times(self, times: Any, chunk: Chunk) -> pd.Series:
         """The hours of the answer, which have to be those that were asked for."""

@@ -62,6 +62,7 @@ class WorldWeatherOnline(Source):
         "wind_speed_10m": "windspeedKmph",
         "wind_direction_10m": "winddirDegree",
     }
+    clock = "the place's own"
     snowfall = (
         "0.7 cm for each mm of precipMM where weatherCode says snow, half of that where it says "
         f"sleet; {DAY_TOTAL} is the service's own total of the local day, the same in all its hours"
