@@ -97,13 +97,13 @@ class OpenMeteo(Source):
             raise ScratchmlError(
                 f"{self.title} refuses the request ({reason or 'no reason given'})"
             )
+        hourly, units = values.get("hourly"), values.get("hourly_units")
+        if not isinstance(hourly, dict) or not isinstance(units, dict):
+            raise unexpected(self.title, "no hourly values")
         if values.get("utc_offset_seconds") != 0:
             raise ScratchmlError(
                 f"{self.title} answers in local time, though UTC was asked for: check --url"
             )
-        hourly, units = values.get("hourly"), values.get("hourly_units")
-        if not isinstance(hourly, dict) or not isinstance(units, dict):
-            raise unexpected(self.title, "no hourly values")
         self._check_units(units)
         table = pd.DataFrame({"time": self._times(hourly.get("time"), chunk)})
         for name in self.variables:
