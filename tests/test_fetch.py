@@ -26,7 +26,8 @@ from scratchml import ScratchmlError
 from scratchml.weather.cache import FRESH, Cache, default_folder
 from scratchml.weather.client import Answer, Client, Patience
 from scratchml.weather.download import download
-from scratchml.weather.fetch import Access, Fetched, fetch, side_file
+from scratchml.weather.fetch import Access, fetch
+from scratchml.weather.fetched import Fetched, side_file
 from scratchml.weather.places import Place
 from scratchml.weather.sources import OpenMeteo
 

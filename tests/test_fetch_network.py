@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import html
 import json
 import logging
 import re
@@ -276,7 +277,10 @@ KEYS = st.text(
 def test_a_key_is_scrubbed_in_every_form(key: str, before: str, after: str) -> None:
     secret = Secret(key)
     assert key not in f"{secret}{secret!r}"
-    for form in [*forms(key), *(form.lower() for form in forms(key)), json.dumps(key)[1:-1]]:
+    in_json = json.dumps(key)[1:-1]
+    dotnet = re.sub("[&<>'+]", lambda found: f"\\u{ord(found[0]):04x}", in_json)
+    others = [*(form.lower() for form in forms(key)), in_json, dotnet, html.escape(key)]
+    for form in [*forms(key), *others]:
         scrubbed = secret.scrub(f"<{form}>")
         assert scrubbed == f"<{HIDDEN}>"
         assert secret.scrub_bytes(f"<{form}>".encode()) == scrubbed.encode()

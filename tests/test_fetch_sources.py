@@ -1,4 +1,4 @@
-"""What the sources ask, and what they make of answers: the recorded ones, and those of a server."""
+"""What the sources ask, and what they make of answers: samples of each service, and those of a server."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_values_are_those_of_the_service(name: str) -> None:
         assert table[column].dtype == np.float64
 
 
-def test_the_recorded_answer_of_open_meteo() -> None:
+def test_the_sample_answer_of_open_meteo() -> None:
     body = sample("openmeteo_archive_ok.json")
     chunk = Chunk(date(2011, 1, 1), date(2011, 1, 1), date(2011, 1, 1))
     assert "answers 5 of the 24 hours" in refusal(OpenMeteo(CANAZEI), body, chunk)
@@ -184,7 +184,7 @@ def test_the_recorded_answer_of_open_meteo() -> None:
     np.testing.assert_array_equal(parsed.hours["temperature_2m"], [-7.4, -7.6, -7.9, -8.2, np.nan])
 
 
-def test_the_recorded_answer_of_worldweatheronline() -> None:
+def test_the_sample_answer_of_worldweatheronline() -> None:
     """Local times only: the zone of the place makes UTC of them."""
     body = sample("wwo_past_weather_ok.json")
     chunk = Chunk(date(2011, 1, 1), date(2011, 1, 1), date(2011, 1, 1))
@@ -210,6 +210,12 @@ def test_without_utc_and_without_a_zone_the_message_names_the_option() -> None:
         WorldWeatherOnline(CANAZEI, timezone="Mars/Base")
 
 
+def test_a_zone_that_is_not_needed_may_be_unknown() -> None:
+    """As where a system has no list of zones."""
+    source = WorldWeatherOnline(Place(46.4767, 11.7706, timezone="Mars/Base"))
+    assert len(parse(source, right(source, NEW_YEAR)).hours) == 48
+
+
 @pytest.mark.parametrize(("day", "lost"), [("2020-03-29", 1), ("2020-10-25", 1), ("2020-06-01", 0)])
 def test_hours_of_clock_changes_are_left_out_and_counted(day: str, lost: int) -> None:
     """Without UTC from the service: 02:00 does not exist, or exists twice."""
@@ -224,7 +230,7 @@ def test_hours_of_clock_changes_are_left_out_and_counted(day: str, lost: int) ->
     assert parsed.hours["time"].is_unique
 
 
-def test_the_recorded_year_of_meteostat() -> None:
+def test_the_sample_year_of_meteostat() -> None:
     source = Meteostat("16033", variables=["pressure_msl"])
     chunk = source.chunks(date(2020, 1, 18), date(2020, 1, 18))[0]
     for name in ("meteostat_hourly_2020_16033.csv", "meteostat_hourly_2020_16033.csv.gz"):

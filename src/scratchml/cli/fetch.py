@@ -26,7 +26,8 @@ from scratchml.weather.download import (
     download,
     key_of_environment,
 )
-from scratchml.weather.fetch import Access, side_file
+from scratchml.weather.fetch import Access
+from scratchml.weather.fetched import side_file
 from scratchml.weather.sources import SOURCES
 
 WHERE, HOW = "Where", "How"

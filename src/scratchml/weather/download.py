@@ -14,7 +14,8 @@ from scratchml.errors import ScratchmlError
 from scratchml.text import printable
 from scratchml.weather.cache import Cache
 from scratchml.weather.client import Client
-from scratchml.weather.fetch import Access, Fetched, check_days, fetch, find_place
+from scratchml.weather.fetch import Access, check_days, fetch, find_place
+from scratchml.weather.fetched import Fetched
 from scratchml.weather.places import SERVICE, Place
 from scratchml.weather.secret import Secret
 from scratchml.weather.sources import SOURCES, Meteostat, OpenMeteo, Source, WorldWeatherOnline

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import logging
 import re
@@ -35,7 +36,10 @@ class Secret:
                 f"the key is not one: it has at least {SHORTEST} ASCII characters and no blanks"
             )
         self._value = value
-        forms = {value, repr(value)[1:-1], json.dumps(value)[1:-1]}
+        in_json = json.dumps(value)[1:-1]
+        # a .NET service escapes what could be HTML
+        forms = {value, repr(value)[1:-1], in_json, re.sub("[&<>'+]", _unicode_escape, in_json)}
+        forms.add(html.escape(value))
         for _ in range(2):  # in a URL, and in a URL within a URL
             forms |= {escape(form) for form in forms for escape in (quote, _quote_all, quote_plus)}
         longest_first = sorted(forms, key=len, reverse=True)
@@ -79,6 +83,10 @@ def hidden_in_logs(secret: Secret | None) -> Iterator[None]:
     finally:
         for logger in loggers:
             logger.removeFilter(scrub)
+
+
+def _unicode_escape(character: re.Match[str]) -> str:
+    return f"\\u{ord(character[0]):04x}"
 
 
 def _quote_all(text: str) -> str:

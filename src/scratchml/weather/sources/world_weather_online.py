@@ -82,7 +82,9 @@ class WorldWeatherOnline(Source):
         if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
             raise ScratchmlError("the key would travel in the open: give --url with https")
         self._place = place
-        self._zone = _zone(timezone or place.timezone)
+        if timezone is not None:
+            _zone(timezone)  # a wrong one is told at once; the place's own may never be needed
+        self._timezone = timezone or place.timezone
 
     @property
     def columns(self) -> dict[str, str]:
@@ -128,7 +130,10 @@ class WorldWeatherOnline(Source):
     def span(self, start: date, end: date, hours: pd.DataFrame) -> pd.DatetimeIndex:
         """As many hours as the local days have, from the first that there is."""
         hourly = super().span(start, end, hours)
-        return hourly if hours.empty else hourly + (hours["time"].iloc[0] - hourly[0])
+        if hours.empty:
+            return hourly
+        first, last = hours["time"].iloc[0], hours["time"].iloc[-1]
+        return pd.date_range(first, max(last, first + (hourly[-1] - hourly[0])), freq="h")
 
     def _parsed(self, data: Any, chunk: Chunk) -> Parsed:
         if "error" in data:
@@ -165,13 +170,13 @@ class WorldWeatherOnline(Source):
         if all("UTCdate" in hour and "UTCtime" in hour for hour in hours):
             times = [f"{hour['UTCdate']}T{_clock(hour['UTCtime'])}" for hour in hours]
             return pd.Series(pd.to_datetime(times, format="%Y-%m-%dT%H:%M"))
-        if self._zone is None:
+        if self._timezone is None:
             raise ScratchmlError(
                 f"{self.title} answers in local time only: name the place's time zone, as in "
                 "--timezone Europe/Rome"
             )
         clock = pd.to_datetime(local, format="%Y-%m-%dT%H:%M")
-        zoned = clock.tz_localize(self._zone, ambiguous="NaT", nonexistent="NaT")
+        zoned = clock.tz_localize(_zone(self._timezone), ambiguous="NaT", nonexistent="NaT")
         return pd.Series(zoned.tz_convert("UTC").tz_localize(None))
 
     def _refuse(self, message: str, chunk: Chunk) -> None:
@@ -189,9 +194,7 @@ class WorldWeatherOnline(Source):
         raise ScratchmlError(f"{self.title} refuses the request ({text}): {todo}")
 
 
-def _zone(name: str | None) -> ZoneInfo | None:
-    if name is None:
-        return None
+def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
