@@ -118,6 +118,14 @@ def test_an_address_wins_over_the_environment(
     output_of("fetch", "Canazei", *JANUARY, "--url", services.url + "/")
 
 
+@pytest.mark.parametrize("name", ["SCRATCHML_OPEN_METEO_URL", "SCRATCHML_GEOCODING_URL"])
+def test_a_variable_that_is_no_address_is_named(
+    services: ws.Services, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "localhost:8080")
+    assert f"the variable {name} takes a service's address" in refused("Canazei", *JANUARY)
+
+
 def test_holes_are_told(services: ws.Services) -> None:
     services.missing_years = {2013}
     result = called("fetch", "--source", "meteostat", "--station", "16033", *YEARS)

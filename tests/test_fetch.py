@@ -204,7 +204,7 @@ def test_a_device_or_folder_is_not_replaced(tmp_path: Path) -> None:
 # --- holes ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_hours_that_lack_a_value_are_left_out_and_counted(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

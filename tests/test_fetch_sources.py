@@ -1,4 +1,4 @@
-"""What the sources ask, and what they make of answers: samples of each service, and those of a server."""
+"""What the sources ask, and what they make of answers: samples, and those of a server."""
 
 from __future__ import annotations
 

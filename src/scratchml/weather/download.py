@@ -19,10 +19,9 @@ from scratchml.weather.fetched import Fetched
 from scratchml.weather.places import SERVICE, Place
 from scratchml.weather.secret import Secret
 from scratchml.weather.sources import SOURCES, Meteostat, OpenMeteo, Source, WorldWeatherOnline
-from scratchml.weather.sources.base import checked_url
+from scratchml.weather.sources.base import service_url
 
 KEY_VARIABLE = "WORLDWEATHERONLINE_KEY"
-GEOCODING_VARIABLE = "SCRATCHML_GEOCODING_URL"
 
 
 def open_meteo(
@@ -165,7 +164,7 @@ def download(
             raise ScratchmlError(f"{option} goes with --source {owner}, not with {name}")
     first, last = day(start, "--start"), day(end, "--end")
     check_days(SOURCES[name], first, last, access.day)
-    checked_url(url or SOURCES[name].home)
+    service_url(url, SOURCES[name].url_variable, SOURCES[name].home)  # before anything is asked
     common: dict[str, Any] = {"variables": variables, "url": url, "allow_gaps": allow_gaps}
     source: Source
     key: tuple[str, Secret] | None = None
@@ -252,4 +251,4 @@ def _place(
     if name is None:
         raise ScratchmlError("name a place, as in Canazei, or give --latitude and --longitude")
     with Client(SERVICE, on_wait=access.note) as client:
-        return find_place(name, client, access, os.environ.get(GEOCODING_VARIABLE))
+        return find_place(name, client, access)

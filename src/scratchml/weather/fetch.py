@@ -16,7 +16,7 @@ from scratchml.weather.fetched import Fetched
 from scratchml.weather.joining import IMPLAUSIBLE, drop_implausible, joined
 from scratchml.weather.places import Place
 from scratchml.weather.sources import Chunk, Parsed, Source
-from scratchml.weather.sources.base import checked_url
+from scratchml.weather.sources.base import service_url
 
 T = TypeVar("T")
 
@@ -85,13 +85,13 @@ class Access:
         return client.get(entry.url, entry.params, read_and_keep)
 
 
-def find_place(name: str, client: Client, access: Access, url: str | None = None) -> Place:
+def find_place(name: str, client: Client, access: Access) -> Place:
     """The likeliest place of a name; ``access.note`` is told of it and of the others.
 
     Raises:
         ScratchmlError: there is none.
     """
-    address = checked_url(url or places.HOME) + places.PATH
+    address = service_url(None, places.URL_VARIABLE, places.HOME) + places.PATH
     entry = Entry("geocoding", name, address, places.search_params(name))
     found = access.answer(client, entry, places.reader(name), f"the place {printable(name)!r}")
     access.note(f"place: {found[0].label}")

@@ -27,7 +27,9 @@ def joined(source: Source, start: date, end: date, parsed: Sequence[Parsed]) -> 
     Raises:
         ScratchmlError: more than half of them lack one.
     """
-    table = pd.concat([part.hours for part in parsed], ignore_index=True)
+    # an empty one, of a year that a station lacks, has no types to agree with
+    filled = [part.hours for part in parsed if len(part.hours)] or [parsed[0].hours]
+    table = pd.concat(filled, ignore_index=True)
     table = table.drop_duplicates("time").sort_values("time", ignore_index=True)
     span = source.span(start, end, table)
     everything = table.set_index("time").reindex(span)

@@ -13,6 +13,7 @@ from scratchml.weather.json_answers import json_of, number, reason_of
 
 SERVICE = "Open-Meteo's geocoder"
 HOME = "https://geocoding-api.open-meteo.com"
+URL_VARIABLE = "SCRATCHML_GEOCODING_URL"
 PATH = "/v1/search"
 CANDIDATES = 10
 

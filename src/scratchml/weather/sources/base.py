@@ -99,7 +99,7 @@ class Source(ABC):
             *NEEDED,
             *(name for name in dict.fromkeys(variables) if name not in NEEDED),
         )
-        self.url = checked_url(url or os.environ.get(self.url_variable) or self.home)
+        self.url = service_url(url, self.url_variable, self.home)
         self.allow_gaps = allow_gaps
 
     @classmethod
@@ -152,8 +152,8 @@ class Source(ABC):
         doubled = next((a for a, b in pairwise(sorted(times)) if a == b), None)
         if doubled is not None:
             raise ScratchmlError(
-                f"{self.title} answers the hour {printable(doubled)} twice: repeat the command "
-                "with --refresh; if it does so again, tell the service"
+                f"{self.title} answers the hour {printable(doubled)} twice: repeat the command; "
+                "if it does so again, tell the service"
             )
         strange = sorted(set(times) - set(asked))
         if strange:
@@ -194,8 +194,23 @@ def by_month(start: date, end: date) -> list[Chunk]:
     return chunks
 
 
-def checked_url(url: str) -> str:
+def service_url(option: str | None, variable: str, home: str) -> str:
+    """Where a service is: as the option says, or else the environment, or else where it always is.
+
+    Raises:
+        ScratchmlError: the first of these that is given is no address.
+    """
+    if option is not None:
+        return checked_url(option, "--url")
+    chosen = os.environ.get(variable)
+    return checked_url(chosen, f"the variable {variable}") if chosen else home
+
+
+def checked_url(url: str, name: str) -> str:
     """The beginning of a service's URLs, without a slash at the end.
+
+    Args:
+        name: of where it was written, for a message.
 
     Raises:
         ScratchmlError: it is no http or https URL, or has more than host, port and path.
@@ -207,10 +222,10 @@ def checked_url(url: str) -> str:
     except ValueError:
         good = False
     if not good:
-        raise ScratchmlError("--url takes a service's address such as http://localhost:8080")
+        raise ScratchmlError(f"{name} takes a service's address such as http://localhost:8080")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ScratchmlError(
-            "--url takes host, port and path only, without a password and without parameters"
+            f"{name} takes host, port and path only, without a password and without parameters"
         )
     return url.strip().rstrip("/")
 

@@ -150,7 +150,7 @@ class Meteostat(Source):
         if len(doubled):
             raise ScratchmlError(
                 f"{self.title} answers the hour {doubled.iloc[0]:%Y-%m-%dT%H:%M} twice: repeat the "
-                "command with --refresh; if it does so again, tell the service"
+                "command; if it does so again, tell the service"
             )
         return times
 
