@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import numpy as np
@@ -24,6 +24,9 @@ import pytest
 import scratchml as sml
 from scratchml.affine import PROBABILITY
 from scratchml.layers import Elementwise, QuantizedDense
+
+if TYPE_CHECKING:
+    from weather_services import Services
 
 # CI looks at the same examples every time: what it says about a change is due to the change. New
 # examples are searched for wherever else the tests run. Timing is no test's business.
@@ -52,6 +55,7 @@ HOW_TO_ADD = {
     "qemu-system-arm": "make toolchain",
     "node": "make toolchain",
     "npm": "make toolchain",
+    "openssl": "make toolchain",
     "unicorn": "pip install 'scratchml[cost]'",
     "capstone": "pip install 'scratchml[cost]'",
     "elftools": "pip install 'scratchml[cost]'",
@@ -176,6 +180,21 @@ def no_temporary_files(tmp_path: Path) -> Iterator[Path]:
     """``tmp_path``, checked afterwards for half-written files."""
     yield tmp_path
     assert [path for path in tmp_path.rglob("*") if path.name.startswith(".")] == []
+
+
+@pytest.fixture
+def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    """Weather services on localhost, which this process and those it starts find instead of the
+    real ones, and a cache of their own."""
+    from weather_services import environment, running  # it needs this module
+
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    with running() as served:
+        for name, value in environment(served, tmp_path / "cache").items():
+            monkeypatch.setenv(name, value)
+        yield served
 
 
 def random_model(

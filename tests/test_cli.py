@@ -43,6 +43,7 @@ COMMANDS = [
     "explore",
     "run",
     "train",
+    "fetch",
     "evaluate",
     "quantize",
     "export",
