@@ -445,6 +445,13 @@ def test_a_single_column_asks_for_the_delimiter(folder: Path) -> None:
     assert said.endswith("name what stands between the columns with --delimiter")
 
 
+def test_every_column_that_is_spelt_alike_is_suggested(folder: Path) -> None:
+    said = refusal(
+        "Temp,timezone_abbreviation,hum.\n1,2,3\n", folder, numbers=["temp", "hum"], time="time"
+    )
+    assert said.endswith("; perhaps --map Temp=temp --map hum.=hum")
+
+
 def test_a_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ScratchmlError, match="this is a directory"):
         read_table(tmp_path, numbers=["temp"])

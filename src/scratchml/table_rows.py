@@ -25,7 +25,7 @@ from scratchml.table_chunks import Chunk, PlainChunk
 from scratchml.text import printable
 
 #: Bytes read at a time: their cells stay in a processor's cache.
-BLOCK = 1 << 19
+BLOCK = 1 << 18
 
 #: Characters of a line; longer ones are no table's, and must not fill memory.
 LONGEST_LINE = 1 << 20

@@ -161,17 +161,17 @@ def _absent(
     if len(rows.header) == 1 and len(names) > 1:
         return f"{message}: name what stands between the columns with --delimiter"
     free = [name for name in rows.header if name and name not in names.values()]
-    for here in absent:
-        if here not in reading.columns.values() and (name := _like(here, free)):
-            return f"{message}; perhaps --map {_quoted(f'{name}={here}')}"
-    return message
+    likely = {here: _like(here, free) for here in absent if here not in reading.columns.values()}
+    maps = [f"--map {_quoted(f'{there}={here}')}" for here, there in likely.items() if there]
+    return f"{message}; perhaps {' '.join(maps)}" if maps else message
 
 
 def _like(name: str, others: Sequence[str]) -> str | None:
-    """One of the others that is a part of the name, or the other way round, or spelt alike."""
+    """One of the others that is a good part of the name, or the reverse, or spelt alike."""
     lower = {other.lower(): other for other in reversed(others)}
     for other in lower:
-        if len(other) > 2 and (other in name.lower() or name.lower() in other):
+        short, long = sorted((other, name.lower()), key=len)
+        if short in long and len(short) > 2 and len(short) >= len(long) / 4:
             return lower[other]
     close = get_close_matches(name.lower(), lower, n=1)
     return lower[close[0]] if close else None
