@@ -11,7 +11,7 @@ module that knows the one before it::
     scratchml.export_c(model, "build", name="snow_model")
 """
 
-from scratchml import digits, weather
+from scratchml import digits, sensors, weather
 from scratchml.baselines import baselines
 from scratchml.checkpoint import Checkpoint
 from scratchml.dataset import Recipe, make_dataset
@@ -53,6 +53,7 @@ __all__ = [
     "from_torch",
     "make_dataset",
     "quantize",
+    "sensors",
     "train",
     "verify",
     "weather",
