@@ -68,6 +68,7 @@ def defined(counts: list[int]) -> dict[str, int]:
 @example([-(2**31)])
 @example([1, 2])  # a mean of 1.5, a deviation of 0.5
 @example([-1, -2])
+@example([-1, 0])  # crosses zero
 @example([0, 1, 0])  # differences of 1 and 1
 @example([0, 1, 1])  # a mean difference of 0.5
 def test_every_statistic_is_what_its_definition_says(counts: list[int]) -> None:

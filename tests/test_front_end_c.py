@@ -310,6 +310,7 @@ def streams() -> Iterator[tuple[FrontEnd, Int32]]:
     yield front_end(STATISTICS, window=50, step=25), any_samples(400)
     yield front_end((), window=20, step=7), any_samples(150)
     yield front_end(STATISTICS, window=1, step=1), any_samples(30)
+    yield front_end(STATISTICS, window=2, step=1), any_samples(90)  # many ties
     yield front_end(STATISTICS, window=6, step=11), any_samples(130)
     for name in STATISTICS:
         yield front_end((name,), window=13, step=5), any_samples(100)
