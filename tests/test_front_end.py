@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from conftest import ROOT
 from front_end_models import AXES, front_end, front_end_model, some_samples
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -133,6 +135,17 @@ def test_they_mean_what_floats_say() -> None:
         axis=2,
     )
     assert np.abs(one.stream(samples) - floats.reshape(len(windows), -1)).max() <= 0.5 + 1e-9
+
+
+def test_the_page_names_every_statistic_and_tests_that_are_there() -> None:
+    page = (ROOT / "docs" / "front_end.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d) \| `(\w+)` \| \S", page, re.MULTILINE)
+    assert rows == [(str(bit), name) for bit, name in enumerate(STATISTICS)]
+    named = re.findall(r"`(test_\w+\.py)(?:::(\w+))?`", page)
+    assert len(named) >= 6
+    for file, name in named:
+        text = (ROOT / "tests" / file).read_text("utf-8")
+        assert f"def {name}(" in text if name else text, (file, name)
 
 
 # --- windows of a stream ----------------------------------------------------------------------

@@ -128,6 +128,7 @@ def file_json(file: File, size: int) -> dict[str, Any]:
         ],
         "output_quantization": asdict(model.output_quantization),
         "features": asdict(model.scaler) if model.scaler else None,
+        "front_end": model.front_end.to_dict() if model.front_end else None,
         "threshold": model.threshold if model.output == "sigmoid" else None,
         "metadata": dict(model.metadata),
         "notes": file.notes,
@@ -142,6 +143,12 @@ def file_table(file: File, size: int) -> Table:
     table.add_row("operators", ", ".join(file.operators))
     table.add_row("input", f"{model.inputs} x {file.input_type}")
     table.add_row("output", f"{model.outputs} x {file.output_type}, {model.output}")
+    if model.front_end:
+        one = model.front_end
+        names = ", ".join(channel.name for channel in one.channels)
+        made = ", ".join(one.statistics) or "as it is"
+        text = f"a window of {one.window} samples ({names}), {one.step} after the last: {made}"
+        table.add_row("front end", _plain(text))
     if model.scaler:
         channels = zip(model.scaler.names, model.scaler.units, strict=True)
         table.add_row("features", _plain(", ".join(f"{name} ({unit})" for name, unit in channels)))
