@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import ROOT, require
+from conftest import ROOT, require, with_sigmoid
 from emulated import BOARDS, SOURCES, Board, Target, Workshop, c_rows, compile_c, run_in_qemu
 from front_end_models import CLASSES, any_samples, front_end, front_end_model, some_samples
 from hypothesis import given, settings
@@ -24,6 +24,7 @@ from scratchml._engine import ffi, lib
 
 import scratchml as sml
 from scratchml import verify
+from scratchml.c_front_end import c_string
 from scratchml.errors import ScratchmlError
 from scratchml.export import fingerprint, header_text, source_text
 from scratchml.front_end import MAX_WINDOW, STATISTICS, Channel, FrontEnd
@@ -243,6 +244,38 @@ def test_a_model_without_a_front_end_has_no_stream(model: sml.QuantizedMLP) -> N
 def test_the_fingerprint_knows_the_front_end() -> None:
     fingerprints = {fingerprint(front_end_model(("mean", "std"), step=step)) for step in (10, 11)}
     assert len(fingerprints) == 2
+
+
+@pytest.mark.parametrize(
+    ("output", "classes", "front", "named"),
+    [
+        ("softmax", ["a", "b", "c"], True, True),
+        ("softmax", ["a", "b", "c"], False, True),
+        ("sigmoid", ["no", "yes"], True, True),
+        ("sigmoid", ["no", "yes"], False, False),  # the station's, say
+        ("softmax", ["a", "b"], True, False),  # not as many as outputs
+        ("softmax", [], False, False),
+    ],
+)
+def test_which_models_name_their_classes(
+    output: str, classes: list[str], front: bool, named: bool
+) -> None:
+    whole = front_end_model(("mean",))
+    layers = whole.layers if output == "softmax" else (with_sigmoid(whole.layers[0]),)
+    one = sml.QuantizedMLP(
+        layers,
+        whole.softmax if output == "softmax" else None,
+        whole.scaler,
+        metadata={"classes": classes},
+        front_end=whole.front_end if front else None,
+    )
+    assert ("m_classes" in source_text(one, "m")) == named == ("m_classes" in header_text(one, "m"))
+
+
+def test_names_of_classes_stay_text() -> None:
+    assert c_string('a"\\?\\x') == r'"a\042\134\077\134x"'
+    assert c_string("ö1") == r'"\303\2661"'
+    assert c_string("a\nb\ud800\0") == r'"a\077b\077\077"'  # question marks
 
 
 PROGRAM = """\

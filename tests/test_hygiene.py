@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import random_model, require
+from front_end_models import front_end_model
 
 import scratchml as sml
 from scratchml.layouts import CORTEX_M0PLUS, CORTEX_M4, LAYOUTS, PORTABLE, Layout
@@ -33,10 +34,13 @@ each_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layo
 
 @pytest.fixture(scope="module")
 def files(model: sml.QuantizedMLP, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The engine's C and two models: one with features, one with a softmax and larger kernels."""
+    """The engine's C and three models.
+
+    One with features, one with a softmax and larger kernels, one with a front end and classes.
+    """
     folder = tmp_path_factory.mktemp("models")
     classes = random_model([19, 17, 10], 1, output="softmax")
-    models = {"snow_model": model, "classes_model": classes}
+    models = {"snow_model": model, "classes_model": classes, "stream_model": front_end_model()}
     exported = [sml.export_c(m, folder, name=name)[0] for name, m in models.items()]
     return [*engine_sources(), *exported]
 
@@ -85,6 +89,7 @@ def test_a_cpp14_program_runs_a_model(
 #include "scratchml.h"
 #include "snow_model.h"
 #include "classes_model.h"
+#include "stream_model.h"
 #include "snow_model.h"
 
 static uint32_t memory[SNOW_MODEL_MEMORY_BYTES / 4];
@@ -94,7 +99,10 @@ int main()
     sml_context context;
     const int8_t input[SNOW_MODEL_INPUTS] = {};
     int8_t output[SNOW_MODEL_OUTPUTS];
-    return classes_model.head == nullptr ||
+    sml_stream stream;
+    int32_t ring[STREAM_MODEL_STREAM_BYTES / 4];
+    return classes_model.head == nullptr || stream_model_classes[2] == nullptr ||
+           sml_stream_start(&stream, &stream_model_front_end, ring, sizeof ring) != SML_OK ||
            sml_load_model(&context, &snow_model) != SML_OK ||
            sml_initialize_model_memory(&context, memory, sizeof memory) != SML_OK ||
            sml_set_input(&context, input, SNOW_MODEL_INPUTS) != SML_OK ||

@@ -155,7 +155,7 @@ static int32_t *describe(const sml_stream *stream, uint32_t channel, int32_t *fe
         low = x < low ? x : low;
         high = x > high ? x : high;
     }
-    const int64_t squares = wanted & OF_SQUARES ? n * sum_of_squares(stream, channel) : 0;
+    const int64_t squares = (wanted & OF_SQUARES) ? n * sum_of_squares(stream, channel) : 0;
 
     if (wanted & SML_MEAN) {
         *feature++ = half_away(sum, n);
