@@ -131,7 +131,7 @@ def test_resources_are_found_in_this_installation() -> None:
     names = [path.name for path in engine_sources()]
     kernels = [f"dense_{layout.name.replace('-', '_')}" for layout in LAYOUTS]
     assert names == sorted(
-        [*(f"{name}.c" for name in kernels), "digest.c", "scratchml.c", "softmax.c"]
+        [*(f"{name}.c" for name in kernels), "digest.c", "front_end.c", "scratchml.c", "softmax.c"]
     )
     assert [path.name for path in engine_assembly()] == [
         "dense_cortex_m0plus_asm.S",
