@@ -48,6 +48,7 @@ toolchain: ## install the compilers and checkers that the tests use (Debian, Ubu
 
 benchmark: $(VENV)/.test ## measure the figures in the README
 	$(BIN)/python benchmarks/protocols.py
+	$(BIN)/python benchmarks/exercises.py
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/engine_cycles.py
 	$(BIN)/python benchmarks/host_speed.py
