@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 C_FILES := $(wildcard csrc/*/*.c csrc/*/*.h)
 # What is written by hand: not the model and the recorded hours.
 FIRMWARE_FILES := $(filter-out csrc/firmware/model/% csrc/firmware/replay/%,\
-	$(wildcard csrc/firmware/*.cpp csrc/firmware/*/*.* csrc/platform/arduino/*.* csrc/platform/machines/*/*.[ch]))
+	$(wildcard csrc/firmware/*.cpp csrc/firmware/*/*.* csrc/platform/arduino/*.* csrc/platform/machines/*/*.[ch] \
+	csrc/engine/examples/*/motion.[ch]))
 # The engine is compiled when the package is installed, so a changed C file means installing again.
 PACKAGE := pyproject.toml setup.py src/scratchml/_engine_build.py $(C_FILES)
 
