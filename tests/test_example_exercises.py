@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import math
+import re
+import shutil
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -22,9 +24,12 @@ from c_builds import CPUS, WARNINGS, compiled
 from conftest import ROOT, require
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 import scratchml as sml
+import scratchml.cli  # every module adds its commands
 from scratchml import exercises, oracle, sensors, tasks
+from scratchml.cli.app import app
 from scratchml.cli.steps import test_stream as stream_of_test_rows
 from scratchml.multiclass import ClassEvaluation
 from scratchml.quantized import QuantizedMLP
@@ -33,6 +38,7 @@ from scratchml.verify import verify
 
 SKETCH = engine_folder() / "examples" / "Exercises"
 STAND_INS = ROOT / "tests" / "c" / "arduino"
+PAGE = (ROOT / "docs" / "exercises.md").read_text("utf-8")
 INCLUDES = [f"-I{folder}" for folder in (engine_folder(), SKETCH, STAND_INS)]
 CPP = "-std=gnu++14 -Wall -Wextra -Werror".split()
 TRAPS = "-fsanitize=undefined,float-cast-overflow -fsanitize-undefined-trap-on-error".split()
@@ -110,15 +116,16 @@ class Board:
         return text.removesuffix("\r\n").split("\r\n") if text else []
 
 
-def build(folder: Path, c: str, cpp: str, *flags: str) -> Board:
+def build(folder: Path, c: str, cpp: str, *flags: str, sketch: Path = SKETCH) -> Board:
     library = folder / "sketch.so"
+    includes = [f"-I{sketch}", *INCLUDES]
     objects = []
-    for source in (SKETCH / "motion.c", SKETCH / "exercises_model.c", *engine_sources()):
+    for source in (sketch / "motion.c", sketch / "exercises_model.c", *engine_sources()):
         objects.append(folder / f"{source.stem}.o")
-        compiled(c, *WARNINGS, *TRAPS, *INCLUDES, "-fPIC", "-c", source, "-o", objects[-1])
+        compiled(c, *WARNINGS, *TRAPS, *includes, "-fPIC", "-c", source, "-o", objects[-1])
     sources = [ROOT / "tests" / "c" / "sketch.cpp", STAND_INS / "arduino.cpp"]
     compiled(
-        cpp, *CPP, *TRAPS, *flags, *INCLUDES, "-fPIC", "-shared", *sources, *objects,
+        cpp, *CPP, *TRAPS, *flags, *includes, "-fPIC", "-shared", *sources, *objects,
         "-o", library,
     )  # fmt: skip
     return Board(ctypes.CDLL(str(library)))
@@ -359,3 +366,65 @@ def test_the_model_is_trained_and_verified(model: QuantizedMLP) -> None:
         use_oracle=oracle.available(),
     )
     assert len(comparisons) >= 20 and not any(c.differing for c in comparisons)
+
+
+# --- docs/exercises.md -----------------------------------------------------------------------
+
+
+def test_movements_of_one_s_own(
+    recorder: Board,
+    recordings: Recordings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Recorded by the sketch, put together by the page's Python, trained by its command, run."""
+    monkeypatch.chdir(tmp_path)
+    counts: dict[tuple[str, str], list[list[int]]] = {}
+    recorder.start(now=5_000)
+    for recording in recordings:
+        who, side, what = (str(recording[name].iloc[0]) for name in ("subject", "side", "exercise"))
+        what = what.replace(" ", "_")
+        if who in "123" and side == "left" and what in ("abduction", "bent-over_row", "pendulum"):
+            readings = readings_of(recording)
+            readings["takes"][-1] = 3000
+            said = []
+            for part in np.array_split(readings, 10):  # as much as the stand-in's port keeps
+                said += recorder.feed(part.copy())[0]
+            (tmp_path / f"{what}-{who}.txt").write_text("\n".join(said))
+            table = recording[["ax", "ay", "az"]].to_numpy()
+            counts[what, who] = np.rint(table * 1000).astype(int).tolist()[1:-1]
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(compile(code, "exercises.md", "exec"), {})
+
+    written = pd.read_csv("mine.csv", dtype={"session": str})
+    assert list(written) == ["time", "ax", "ay", "az", "label", "session"]
+    for (what, who), expected in counts.items():
+        rows = written[(written["label"] == what) & (written["session"] == who)]
+        assert rows[["ax", "ay", "az"]].to_numpy().tolist() == expected
+        assert np.allclose(rows["time"].diff()[1:], PERIOD_MS / 1000)
+
+    (run,) = re.findall(r"^    scratchml (run mine\.csv .*)$", PAGE, re.MULTILINE)
+    (export,) = re.findall(r"^    scratchml (export build/mine\S* .*)$", PAGE, re.MULTILINE)
+    shutil.copytree(SKETCH, "Exercises")
+    for command in (f"{run} --no-pictures --rows 1000", export):
+        result = CliRunner().invoke(app, command.split())
+        assert result.exit_code == 0, result.output
+    model = QuantizedMLP.load("build/mine/model.tflite")
+    assert len(model.classes) == 3
+    board = build(tmp_path, "gcc", "g++", sketch=tmp_path / "Exercises")
+    board.start()
+    for recording in recordings[::20]:
+        readings = readings_of(recording)
+        readings["takes"][-1] = 1000
+        assert board.feed(readings)[0] == answers(model, simulated(readings, 0)[0])
+
+
+def test_what_the_page_names_is_there(model: QuantizedMLP) -> None:
+    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", PAGE):
+        assert (ROOT / "docs" / link).exists(), link
+    recipe = tasks.from_metadata(model.metadata)
+    assert isinstance(recipe, exercises.Recipe)
+    assert f"run exercises --validation {recipe.validation} --test {recipe.test}\n" in PAGE
+    sketch = (SKETCH / "Exercises.ino").read_text("utf-8")
+    for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", PAGE):
+        assert name in sketch + (SKETCH / "motion.h").read_text("utf-8"), name

@@ -13,8 +13,9 @@ extern "C" {
 #endif
 
 #define MOTION_PERIOD_MS 40 /* 25 readings a second, the rate of the training data */
-#define MOTION_LATE_MS 20   /* later by this, a reading stands behind a gap, as in training */
-#define MOTION_MOST 32767   /* thousandths of g; no sensor of this kind measures as much */
+/* Later by this, a reading stands behind a gap, as it does in training. */
+#define MOTION_LATE_MS (MOTION_PERIOD_MS / 2)
+#define MOTION_MOST 32767 /* thousandths of g; no sensor of this kind measures as much */
 
 /* Milliseconds until `due`, 0 if it has come; right when the clock starts again at 0, too. */
 uint32_t motion_wait(uint32_t due, uint32_t now);
