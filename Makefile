@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 C_FILES := $(wildcard csrc/*/*.c csrc/*/*.h)
 # What is written by hand: not the model and the recorded hours.
 FIRMWARE_FILES := $(filter-out csrc/firmware/model/% csrc/firmware/replay/%,\
-	$(wildcard csrc/firmware/*.cpp csrc/firmware/*/*.* csrc/platform/arduino/*.* csrc/platform/machines/*/*.[ch]))
+	$(wildcard csrc/firmware/*.cpp csrc/firmware/*/*.* csrc/platform/arduino/*.* csrc/platform/machines/*/*.[ch] \
+	csrc/engine/examples/*/motion.[ch]))
 # The engine is compiled when the package is installed, so a changed C file means installing again.
 PACKAGE := pyproject.toml setup.py src/scratchml/_engine_build.py $(C_FILES)
 
@@ -52,6 +53,7 @@ toolchain: ## install the compilers and checkers that the tests use (Debian, Ubu
 
 benchmark: $(VENV)/.test ## measure the figures in the README
 	$(BIN)/python benchmarks/protocols.py
+	$(BIN)/python benchmarks/exercises.py
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/engine_cycles.py
 	$(BIN)/python benchmarks/host_speed.py
