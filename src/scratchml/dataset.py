@@ -218,7 +218,7 @@ def _check_features(features: object) -> None:
         if not isinstance(name, str) or name not in VARIABLES:
             raise ScratchmlError(
                 f"feature {name!r}: of weather there are {', '.join(VARIABLES)}; of another table "
-                f"name what is asked as well, its label or target"
+                f"name what is asked as well (--label or --target)"
             )
         if features.count(name) > 1:
             raise ScratchmlError(f"feature {name!r} is named twice")
