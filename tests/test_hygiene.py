@@ -123,7 +123,7 @@ def test_every_header_stands_alone(header: str, tmp_path: Path) -> None:
 
 #: What may come from the compiler's own library: a Cortex-M0+ has no 64-bit product.
 FROM_LIBGCC = {"cortex-m4": set[str](), "cortex-m0plus": {"__aeabi_lmul"}}
-#: Nor has it a division, of which the front end alone has need; the compiler chooses with what sign.
+#: Nor has it a division, of which the front end alone has need, signed or not.
 DIVISIONS = {"cortex-m4": set[str](), "cortex-m0plus": {"__aeabi_uidiv", "__aeabi_idiv"}}
 COMPILERS = {
     "gcc": ["arm-none-eabi-gcc"],

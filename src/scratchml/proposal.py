@@ -62,10 +62,19 @@ def proposal(
         reading = replace(reading, time="" if roles["time"] == "time" else roles["time"])
         if not reading.time_format and _are_numbers(columns[roles["time"]], reading.decimal):
             reading = replace(reading, time_format="seconds")  # from anywhere: no dates
-    chosen = _asked(columns, reading, roles, given)
+    try:
+        chosen = _asked(columns, reading, roles, given)
+    except ScratchmlError as error:
+        raise ScratchmlError(f"{path}: {error}") from None
     usual = Reading().to_json()
     found = {name: value for name, value in reading.to_json().items() if value != usual[name]}
     return {**choices, "reading": found, "dataset": chosen}
+
+
+def looks_headless(choices: Choices) -> bool:
+    """Whether the names of a proposal's features are numbers: perhaps values, and no names."""
+    features = choices.get("dataset", {}).get("features", [])
+    return bool(features) and all(NUMBER.fullmatch(name) for name in features)
 
 
 def _values(path: Path, reading: Reading, names: Sequence[str]) -> dict[str, list[str]]:
@@ -115,8 +124,10 @@ def _asked(
     given: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What is read, what is asked, and the group and session; ``given`` wins."""
-    taken = {roles[role] for role in ("group", "session", "time") if role in roles}
-    taken |= {given[name] for name in ("label", "target", "group", "session") if given.get(name)}
+    said = {given[name] for name in ("label", "target", "group", "session") if given.get(name)}
+    said |= set(given.get("features", ()))
+    roles = {role: name for role, name in roles.items() if name not in said}
+    taken = said | {roles[role] for role in ("group", "session", "time") if role in roles}
     free = {name: texts for name, texts in columns.items() if name not in taken}
     numbers = [name for name, texts in free.items() if _are_numbers(texts, reading.decimal)]
     few = [name for name in free if name not in numbers and 2 <= len(free[name]) <= MOST_CLASSES]

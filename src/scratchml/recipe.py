@@ -7,7 +7,6 @@ outside of a section are under ``""``. What is not chosen is as the task has it.
 from __future__ import annotations
 
 import difflib
-import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -165,13 +164,18 @@ def load_choices(path: Path) -> Choices:
         raise ScratchmlError(f"{path}: {error}") from None
     data = choices[""].get("data")
     if isinstance(data, str) and data and data not in EXAMPLES:
-        try:
-            there = Path(data).expanduser()
-        except RuntimeError:  # ~nobody
-            there = Path(data)
-        # not Path's own way to join: it would take the ./ off a file that is named as an example
-        choices[""]["data"] = os.path.join(path.parent, there if there.is_absolute() else data)  # noqa: PTH118
+        choices[""]["data"] = _beside(path, data)
     return choices
+
+
+def _beside(recipe: Path, data: str) -> str:
+    """The data's path as it is from here; a file that is named as an example keeps its ``./``."""
+    try:
+        there = Path(data).expanduser()
+    except RuntimeError:  # ~nobody
+        there = Path(data)
+    path = str(recipe.parent / there)
+    return f"./{path}" if path in EXAMPLES else path
 
 
 def merge(*layers: Mapping[str, Mapping[str, Any]]) -> Choices:

@@ -14,7 +14,7 @@ from scratchml.cli.choices import chosen, with_choices
 from scratchml.cli.console import guarded, note, print_json
 from scratchml.errors import ScratchmlError
 from scratchml.files import atomic_write
-from scratchml.proposal import proposal
+from scratchml.proposal import looks_headless, proposal
 from scratchml.reading import Reading
 from scratchml.recipe import ENDING, EXAMPLES, Choices, load_choices, merge, run_of
 from scratchml.recipe_text import recipe_text
@@ -71,4 +71,7 @@ def init_command(
     if as_json:
         written = load_choices(target)
         print_json({"file": str(target), "recipe": {**written.pop(""), **written}})
+    if looks_headless(wanted):
+        names = ", ".join(wanted["dataset"]["features"][:4])
+        note(f"note: columns are called {names}: if these are values, put a line of names above")
     note(f"{target}: change it, then: scratchml run {shlex.quote(str(target))}")
