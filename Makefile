@@ -6,9 +6,14 @@ BIN := $(VENV)/bin
 C_FILES := $(wildcard csrc/*/*.c csrc/*/*.h)
 # What is written by hand: not the model and the recorded hours.
 FIRMWARE_FILES := $(filter-out csrc/firmware/model/% csrc/firmware/replay/%,\
-	$(wildcard csrc/firmware/*.cpp csrc/firmware/*/*.* csrc/platform/arduino/*.* csrc/platform/machines/*/*.[ch]))
+	$(wildcard csrc/firmware/*.cpp csrc/firmware/*/*.* csrc/platform/arduino/*.* csrc/platform/machines/*/*.[ch] \
+	csrc/engine/examples/*/motion.[ch]))
 # The engine is compiled when the package is installed, so a changed C file means installing again.
 PACKAGE := pyproject.toml setup.py src/scratchml/_engine_build.py $(C_FILES)
+
+# A worker on each core; a file's tests stay with one worker, which sets up once what they share.
+# Files are handed out in order: sorted by their number of tests, the slowest would come last.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test sweep lint format firmware toolchain benchmark clean
@@ -20,10 +25,10 @@ demo: $(VENV)/.demo ## set up, then train, quantize, export and verify the snow 
 	$(BIN)/scratchml run
 
 test: $(VENV)/.test ## set up, then run every test that this machine allows
-	$(BIN)/python -m pytest $(if $(filter true,$(CI)),-m '')
+	$(PYTEST) $(if $(filter true,$(CI)),-m '')
 
 sweep: $(VENV)/.test ## the tests that take minutes; CI runs them with the others
-	$(BIN)/python -m pytest -m sweep
+	$(PYTEST) -m sweep
 
 lint: $(VENV)/.lint ## check formatting, types and both languages' usual mistakes
 	$(BIN)/ruff format --check .
@@ -48,9 +53,11 @@ toolchain: ## install the compilers and checkers that the tests use (Debian, Ubu
 
 benchmark: $(VENV)/.test ## measure the figures in the README
 	$(BIN)/python benchmarks/protocols.py
+	$(BIN)/python benchmarks/exercises.py
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/engine_cycles.py
 	$(BIN)/python benchmarks/host_speed.py
+	$(BIN)/python benchmarks/csv_reading.py
 
 clean: ## delete the virtual environment and everything built
 	rm -rf $(VENV) build dist .pio src/*.egg-info src/scratchml/_engine*.so

@@ -24,11 +24,13 @@ import scratchml as sml
 from scratchml import integer
 from scratchml.affine import PROBABILITY, Quantization, quantize_multiplier
 from scratchml.digest import digest
+from scratchml.front_end import Channel, FrontEnd
 from scratchml.layers import Elementwise, QuantizedDense, Softmax
 from scratchml.layouts import CORTEX_M0PLUS, CORTEX_M4, PORTABLE, Layout
 from scratchml.quantize import activation_quantization, quantize_dense
 from scratchml.quantized import QuantizedMLP
 from scratchml.rows import Scaler
+from scratchml.stream import Stream
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,21 @@ def m0plus_runs(model: QuantizedMLP, *codes: int) -> Any:
     return c_runs(model, *codes, layout=CORTEX_M0PLUS)
 
 
+def one_channel(window: int, *statistics: str) -> FrontEnd:
+    """Of windows one sample apart."""
+    return FrontEnd((Channel("x", "", 1),), window, 1, statistics)
+
+
+def numpy_statistic(name: str, *counts: int) -> Any:
+    """Of a window, in numpy."""
+    return one_channel(len(counts), name).stream(np.array(counts)[:, None]).tolist()[0][0]
+
+
+def c_statistic(name: str, *counts: int) -> Any:
+    """The same in C."""
+    return Stream(one_channel(len(counts), name)).add(np.array(counts)[:, None]).tolist()[0][0]
+
+
 def clamped_sigmoid() -> QuantizedMLP:
     """A ReLU6, then a sigmoid, of codes that a packed kernel hands on."""
     codes = Quantization(0.25, 0)
@@ -173,6 +190,7 @@ DIGEST, C_LAYERS = "src/scratchml/digest.py", "src/scratchml/c_layers.py"
 LAYOUTS = "src/scratchml/layouts.py"
 DENSE_M4, DENSE_M0PLUS = "csrc/engine/dense_cortex_m4.c", "csrc/engine/dense_cortex_m0plus.c"
 DENSE_C, SOFTMAX_C = "csrc/engine/dense_portable.c", "csrc/engine/softmax.c"
+FRONT_END, FRONT_END_C = "src/scratchml/front_end.py", "csrc/engine/front_end.c"
 ENGINE_C, KERNEL_H = "csrc/engine/scratchml.c", "csrc/engine/kernel.h"
 
 # Tests that several of them share.
@@ -187,6 +205,8 @@ M4_ROWS, M0PLUS_ROWS = f"{REMAINDERS}[11-cortex-m4]", f"{REMAINDERS}[11-cortex-m
 ZERO_ROWS = "test_layouts.py::test_rows_of_zeros_are_their_constants"
 REASONS = "test_layouts.py::test_each_reason_alone_takes_the_portable_kernel"
 CLAMPED_TABLE = "test_layouts.py::test_a_clamp_comes_before_the_table"
+STATISTIC = "test_front_end.py::test_every_statistic_is_what_its_definition_says"
+STREAMS_C = "test_front_end_c.py::test_sanitizers_find_nothing[gcc]"
 TIGHT = "test_layouts.py::test_the_bound_of_packed_sums_is_tight"
 
 SIGMOID_OF_CODES = (Elementwise("logistic", ONE, PROBABILITY),)
@@ -1195,6 +1215,146 @@ PACKING = (
     ),
 )
 
+STATISTICS = (
+    Mutation(
+        "numpy: counts without a limit",
+        FRONT_END,
+        "x = np.clip(windows.astype(np.int64), -limit, limit)",
+        "x = windows.astype(np.int64)",
+        "64 bits have room here; on the board the sum of a few such counts has left its 32.",
+        smallest=lambda: numpy_statistic("minimum", -(2**31)),
+        right=1 - 2**30,
+        wrong=-(2**31),
+        caught_by=(STATISTIC,),
+    ),
+    Mutation(
+        "numpy: the mean rounds down",
+        FRONT_END,
+        "value = np.sign(total) * ((np.abs(total) + n // 2) // n)",
+        "value = total // n",
+        "A mean is a sum over a number. It would be half a count low on average.",
+        smallest=lambda: numpy_statistic("mean", 0, 1),
+        right=1,
+        wrong=0,
+        caught_by=(STATISTIC,),
+    ),
+    Mutation(
+        "numpy: a root is not rounded",
+        FRONT_END,
+        "return (integer_root(radicand) + n) // (2 * n)",
+        "return integer_root(radicand) // (2 * n)",
+        "The floor of a floor: deviations are half a count low on average.",
+        smallest=lambda: numpy_statistic("std", 0, 1),
+        right=1,
+        wrong=0,
+        caught_by=(STATISTIC,),
+    ),
+    Mutation(
+        "numpy: zero crossings by a product",
+        FRONT_END,
+        "value = np.diff(x < 0, axis=1).sum(axis=1)",
+        "value = (x[:, 1:] * x[:, :-1] < 0).sum(axis=1)",
+        "What textbooks write. A sample of exactly zero hides the crossing.",
+        smallest=lambda: numpy_statistic("zero_crossings", -1, 0),
+        right=1,
+        wrong=0,
+        caught_by=(STATISTIC,),
+    ),
+    Mutation(
+        "C: counts without a limit",
+        FRONT_END_C,
+        "sml_clamp(sample[channel], stream->low, stream->high);",
+        "sample[channel];",
+        "No sensor gives counts that large; a broken one gives 0x80000000.",
+        smallest=lambda: c_statistic("minimum", -(2**31)),
+        right=1 - 2**30,
+        wrong=-(2**31),
+        caught_by=(STREAMS_C,),
+    ),
+    Mutation(
+        "C: a mean below zero rounds towards it",
+        FRONT_END_C,
+        "return sum < 0 ? -quotient : quotient;",
+        "return (sum + (int32_t)(n / 2)) / (int32_t)n;",
+        "Half of the divisor is added before C divides: right for what is positive.",
+        smallest=lambda: c_statistic("mean", -1, 0),
+        right=-1,
+        wrong=0,
+        caught_by=(STREAMS_C,),
+    ),
+    Mutation(
+        "C: a root that misses squares",
+        FRONT_END_C,
+        "if (rest >= trial) {",
+        "if (rest > trial) {",
+        "Roots of squares come out one too small; only ties, a deviation of 0.5 here, show it.",
+        smallest=lambda: c_statistic("std", 0, 1),
+        right=1,
+        wrong=0,
+        caught_by=(STREAMS_C,),
+    ),
+    Mutation(
+        "C: the square of the sum in 32 bits",
+        FRONT_END_C,
+        "const int64_t square = (int64_t)sum * sum;",
+        "const int64_t square = (int64_t)((uint32_t)sum * (uint32_t)sum);",
+        "Enough for small counts; then a window at rest has a deviation.",
+        smallest=lambda: c_statistic("std", 2**16, 2**16),
+        right=0,
+        wrong=2**16,
+        caught_by=(STREAMS_C,),
+    ),
+    Mutation(
+        "C: differences over the number of samples",
+        FRONT_END_C,
+        "return differences ? (int32_t)((sum + differences / 2) / differences) : 0;",
+        "return (int32_t)((sum + (differences + 1) / 2) / (differences + 1));",
+        "Between n samples there are n - 1 differences.",
+        smallest=lambda: c_statistic("mean_abs_diff", 0, 2),
+        right=2,
+        wrong=1,
+        caught_by=(STREAMS_C,),
+    ),
+    Mutation(
+        "C: the newest sample is the oldest one's neighbour",
+        FRONT_END_C,
+        "for (uint32_t left = stream->front_end->window; left > 1; left--) {",
+        "for (uint32_t left = stream->front_end->window; left > 0; left--) {",
+        "Round the ring once too often: from the newest sample back to the oldest.",
+        smallest=lambda: c_statistic("mean_crossings", 0, 1),
+        right=1,
+        wrong=2,
+        caught_by=(STREAMS_C,),
+    ),
+    Mutation(
+        "C: a window begins where the ring does",
+        FRONT_END_C,
+        "const uint32_t oldest = stream->place + channel;",
+        "const uint32_t oldest = channel;",
+        "Right for the first window, and for sums; not for what depends on the order.",
+        smallest=lambda: (
+            Stream(one_channel(3, "zero_crossings")).add([[0], [-1], [0], [0]]).tolist()
+        ),
+        right=[[2], [1]],
+        wrong=[[2], [2]],
+        caught_by=(STREAMS_C,),
+    ),
+    Mutation(
+        "C: the first window is not waited for",
+        FRONT_END_C,
+        "stream->wait = stream->front_end->window;",
+        "stream->wait = stream->front_end->step;",
+        "A window every step, from the first step on: what is in the ring then is nobody's.",
+        smallest=lambda: Stream(one_channel(2)).add([[5], [6]]).tolist(),
+        right=[[5, 6]],
+        wrong=[[0, 5], [5, 6]],
+        caught_by=(
+            "test_front_end_c.py::test_no_window_reaches_across_a_reset",
+            "test_front_end_c.py::test_ready_says_that_features_were_written",
+        ),
+    ),
+)
+
 MUTATIONS = (
     *ROUNDING,
     *FACTORS,
@@ -1208,6 +1368,7 @@ MUTATIONS = (
     *PAIRS,
     *FOURS,
     *PACKING,
+    *STATISTICS,
 )
 
 

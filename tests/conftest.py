@@ -11,10 +11,10 @@ import importlib.util
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import numpy as np
@@ -25,11 +25,20 @@ import scratchml as sml
 from scratchml.affine import PROBABILITY
 from scratchml.layers import Elementwise, QuantizedDense
 
+if TYPE_CHECKING:
+    from weather_services import Services
+
 # CI looks at the same examples every time: what it says about a change is due to the change. New
 # examples are searched for wherever else the tests run. Timing is no test's business.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("search", deadline=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "search")
+
+# A test says itself how wide its tables are. Here a width would come from readline, which pytest
+# loads: it puts the terminal's into the environment of child processes, and pytest-xdist's workers
+# are such. rich keeps what it finds when the command line is imported.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -46,6 +55,7 @@ HOW_TO_ADD = {
     "qemu-system-arm": "make toolchain",
     "node": "make toolchain",
     "npm": "make toolchain",
+    "openssl": "make toolchain",
     "unicorn": "pip install 'scratchml[cost]'",
     "capstone": "pip install 'scratchml[cost]'",
     "elftools": "pip install 'scratchml[cost]'",
@@ -85,7 +95,34 @@ def leave_out(reason: str) -> None:
     pytest.skip(reason)  # never under CI=true; named at the end of every other run
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+#: How many sweeps were not run. pytest-xdist's workers choose, each among all tests, and report it.
+SWEEPS = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SWEEPS] = 0
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    for item in items:
+        item.config.stash[SWEEPS] += item.get_closest_marker("sweep") is not None
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["sweeps"] = session.config.stash[SWEEPS]
+
+
+@pytest.hookimpl(optionalhook=True)  # there is no such hook without pytest-xdist
+def pytest_testnodedown(node: Any) -> None:
+    """A worker has ended; one that crashed has reported nothing."""
+    sweeps = getattr(node, "workeroutput", {}).get("sweeps", 0)
+    node.config.stash[SWEEPS] = max(node.config.stash[SWEEPS], sweeps)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """Name what was left out, and how to add it, as the last thing that is read."""
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = sorted({str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped})
@@ -93,9 +130,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section(f"left out: {len(skipped)} tests")
         for reason in reasons:
             terminalreporter.line(reason)
-    sweeps = [t for t in terminalreporter.stats.get("deselected", []) if "sweep" in t.keywords]
-    if sweeps:
-        terminalreporter.line(f"{len(sweeps)} sweeps take minutes and were not run: make sweep")
+    if sweeps := config.stash[SWEEPS]:
+        terminalreporter.line(f"{sweeps} sweeps take minutes and were not run: make sweep")
 
 
 @pytest.fixture(scope="session")
@@ -144,6 +180,21 @@ def no_temporary_files(tmp_path: Path) -> Iterator[Path]:
     """``tmp_path``, checked afterwards for half-written files."""
     yield tmp_path
     assert [path for path in tmp_path.rglob("*") if path.name.startswith(".")] == []
+
+
+@pytest.fixture
+def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    """Weather services on localhost, which this process and those it starts find instead of the
+    real ones, and a cache of their own."""
+    from weather_services import environment, running  # it needs this module
+
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    with running() as served:
+        for name, value in environment(served, tmp_path / "cache").items():
+            monkeypatch.setenv(name, value)
+        yield served
 
 
 def random_model(

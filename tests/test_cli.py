@@ -42,6 +42,8 @@ DIGITS_PICTURES = {"history.png", "confusion.png", "mistakes.png"}
 GROUP: Any = get_command(app)  # of commands, which its type does not say
 
 COMMANDS = [
+    "fetch",
+    "explore",
     "init",
     "run",
     "train",

@@ -228,6 +228,9 @@ def test_the_sketch_for_a_board(cpu: str, tmp_path: Path) -> None:
 
 def test_arduino_s_names_of_examples() -> None:
     """A sketch has its folder's name; a main() beside it would be compiled with it."""
-    sketches = list(EXAMPLES.glob("*/*.ino"))
-    assert [path.stem for path in sketches] == [path.parent.name for path in sketches] == ["Snow"]
-    assert {path.name for path in SNOW.glob("*.c*")} == {"snow_model.c"}
+    sketches = sorted(EXAMPLES.glob("*/*.ino"))
+    names = [path.stem for path in sketches]
+    assert names == [path.parent.name for path in sketches] == ["Exercises", "Snow"]
+    for name in names:
+        sources = {path.name for path in (EXAMPLES / name).glob("*.c*")}
+        assert sources - {"motion.c"} == {f"{name.lower()}_model.c"}

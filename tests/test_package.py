@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -41,9 +42,14 @@ pytestmark = pytest.mark.network  # building asks the package index for setuptoo
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a source package, and a wheel built from that and not from the checkout."""
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)]
+    """A folder with a source package, and a wheel built from that and not from the checkout.
+
+    The former is built in a copy: for a moment it leaves files where other tests may look.
+    """
+    folder, copy = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("source")
+    made = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "*.so")
+    shutil.copytree(ROOT, copy, ignore=made, dirs_exist_ok=True)
+    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(copy)]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode and "No matching distribution" in result.stdout + result.stderr:
         leave_out("the package index cannot be reached; connect to it and repeat: make test")
@@ -125,7 +131,7 @@ def test_resources_are_found_in_this_installation() -> None:
     names = [path.name for path in engine_sources()]
     kernels = [f"dense_{layout.name.replace('-', '_')}" for layout in LAYOUTS]
     assert names == sorted(
-        [*(f"{name}.c" for name in kernels), "digest.c", "scratchml.c", "softmax.c"]
+        [*(f"{name}.c" for name in kernels), "digest.c", "front_end.c", "scratchml.c", "softmax.c"]
     )
     assert [path.name for path in engine_assembly()] == [
         "dense_cortex_m0plus_asm.S",

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratchml import ScratchmlError
+from scratchml.reading import Reading
 from scratchml.resources import find
-from scratchml.weather import COLUMNS, fingerprint, load
+from scratchml.weather import COLUMNS, check_hours, fingerprint, load
 from scratchml.weather.table import EMBEDDED
 from scratchml.weather.variables import NEEDED, VARIABLES
 
@@ -48,10 +50,10 @@ def text(*lines: str) -> str:
     return "\n".join([HEADER, *lines]) + "\n"
 
 
-def read(contents: str | bytes, folder: Path) -> pd.DataFrame:
+def read(contents: str | bytes, folder: Path, features: Sequence[str] = ()) -> pd.DataFrame:
     path = folder / "hours.csv"
     path.write_bytes(contents.encode() if isinstance(contents, str) else contents)
-    return load(path)
+    return load(path, features=features)
 
 
 def refusal(contents: str | bytes, folder: Path) -> str:
@@ -170,6 +172,80 @@ def test_the_least_and_greatest_value_are_allowed(column: str, folder: Path) -> 
         cells[column] = value
         table = read(text(f"2020-01-01T00:00,{','.join(map(str, cells.values()))}"), folder)
         assert table[column].tolist() == [value]
+
+
+WIDE = """Zeit;T;RH;Schnee;Td;Druck;Wind
+01.01.2020 01:00;32,0;95;0,7;14;1013,2;12
+01.01.2020 02:00;50,0;80;0;32;1013,1;15
+"""
+GERMAN = Reading(
+    columns={
+        "T": "temperature_2m",
+        "RH": "relative_humidity_2m",
+        "Schnee": "snowfall",
+        "Td": "dew_point_2m",
+        "Druck": "pressure_msl",
+    },
+    decimal=",",
+    time="Zeit",
+    time_format="%d.%m.%Y %H:%M",
+    time_zone="Europe/Berlin",
+    fahrenheit=True,
+)
+
+
+def test_a_file_of_other_names_and_units_is_read_with_the_features_that_are_wanted(
+    folder: Path,
+) -> None:
+    (folder / "wide.csv").write_text(WIDE)
+    table = load(folder / "wide.csv", GERMAN, features=["pressure_msl", "dew_point_2m"])
+    assert table.to_dict("list") == {
+        "time": [pd.Timestamp(2020, 1, 1, 0), pd.Timestamp(2020, 1, 1, 1)],
+        "temperature_2m": [0.0, 10.0],
+        "relative_humidity_2m": [95.0, 80.0],
+        "snowfall": [0.7, 0.0],
+        "dew_point_2m": [-10.0, 0.0],
+        "pressure_msl": [1013.2, 1013.1],
+    }
+    check_hours(table, ["dew_point_2m", "pressure_msl"])
+    assert tuple(load(folder / "wide.csv", GERMAN).columns) == COLUMNS
+
+
+def test_limits_of_a_feature_are_those_of_its_variable(folder: Path) -> None:
+    (folder / "wide.csv").write_text(WIDE.replace("1013,1", "101,31"))
+    load(folder / "wide.csv", GERMAN)
+    with pytest.raises(ScratchmlError, match=r"line 3, column Druck: the value '101,31' is outs"):
+        load(folder / "wide.csv", GERMAN, features=["pressure_msl"])
+
+
+def test_an_hour_out_of_order_is_named_by_its_column_in_the_file(folder: Path) -> None:
+    (folder / "wide.csv").write_text(WIDE + "\n01.01.2020 01:00;32,0;95;0,7;14;1013,2;12\n")
+    with pytest.raises(ScratchmlError, match=r"line 5, column Zeit: the value .* comes before"):
+        load(folder / "wide.csv", GERMAN)
+
+
+def test_an_unknown_or_absent_feature_is_refused(hours: pd.DataFrame, folder: Path) -> None:
+    for refuse in (
+        lambda: load(None, features=["humidity"]),
+        lambda: check_hours(hours, ["humidity"]),
+        lambda: fingerprint(hours, ["humidity"]),
+    ):
+        with pytest.raises(ScratchmlError, match="'humidity' is not known; known are temperature"):
+            refuse()
+    with pytest.raises(ScratchmlError, match="no column cloud_cover"):
+        check_hours(hours, ["cloud_cover"])
+    with pytest.raises(ScratchmlError, match="the column cloud_cover is missing; needed are time"):
+        read(text(*GOOD).replace("\n", ",x\n", 1), folder, features=["cloud_cover"])
+
+
+def test_reading_choices_are_not_for_the_embedded_hours() -> None:
+    with pytest.raises(ScratchmlError, match="a file of your own"):
+        load(None, Reading(fahrenheit=True))
+
+
+def test_hours_need_dates(folder: Path) -> None:
+    with pytest.raises(ScratchmlError, match="hours of weather need dates"):
+        load(folder / "hours.csv", Reading(time_format="seconds"))
 
 
 # What cannot.
@@ -426,6 +502,18 @@ def test_a_fingerprint_does_not_depend_on_how_pandas_stores_the_times(folder: Pa
         for unit in ("s", "ms", "us", "ns")
     }
     assert stored == {fingerprint(table)}
+
+
+def test_features_are_in_the_fingerprint_by_name_and_only_if_they_are_in_use(
+    hours: pd.DataFrame,
+) -> None:
+    wide = hours.head(50).assign(rain=1.0, snow_depth=1.0)
+    known = fingerprint(wide)
+    assert known == fingerprint(hours.head(50)) == fingerprint(wide, ["temperature_2m"])
+    both = fingerprint(wide, ["rain", "snow_depth"])
+    assert both == fingerprint(wide, ["snow_depth", "rain"])
+    others = {fingerprint(wide, [name]) for name in ("rain", "snow_depth")}
+    assert len({known, both, *others, fingerprint(wide.assign(rain=2.0), ["rain"])}) == 5
 
 
 def test_humidity_as_a_fraction_is_refused(tmp_path: Path) -> None:

@@ -1,18 +1,18 @@
 #!/bin/sh
 # Install what the tests and checks use beyond Python: host compilers with clang's libFuzzer, cmake,
-# cppcheck, the ARM cross compiler, and emulators: QEMU, and node for one of the RP2040's. Does
-# nothing where all of it is there already.
+# cppcheck, the ARM cross compiler, and emulators: QEMU, and node for one of the RP2040's; OpenSSL for
+# certificates. Does nothing where all of it is there already.
 set -eu
 
 missing=
-for tool in gcc g++ clang cmake cppcheck arm-none-eabi-gcc qemu-system-arm node npm; do
+for tool in gcc g++ clang cmake cppcheck arm-none-eabi-gcc qemu-system-arm node npm openssl; do
     command -v "$tool" >/dev/null || missing="$missing $tool"
 done
 fuzzer=libclang_rt.fuzzer-$(uname -m).a # clang answers with the name alone where it is not there
 [ "$(clang -print-file-name="$fuzzer" 2>/dev/null)" != "$fuzzer" ] || missing="$missing libFuzzer"
 [ -n "$missing" ] || { echo "toolchain: complete"; exit 0; }
 
-packages="gcc g++ clang libclang-rt-dev cmake cppcheck gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
+packages="gcc g++ clang libclang-rt-dev cmake cppcheck gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm openssl"
 # node may be here from elsewhere, and Debian's npm would not go with it
 command -v node >/dev/null || packages="$packages nodejs"
 command -v npm >/dev/null || packages="$packages npm"

@@ -43,7 +43,10 @@ sml_status sml_stream_start(sml_stream *stream, const sml_front_end *front_end, 
     }
     stream->front_end = front_end;
     stream->memory = memory;
-    stream->limit = (int32_t)(((UINT32_C(1) << 30) - 1) / window);
+    stream->words = window * front_end->channels;
+    const int32_t limit = (int32_t)(((UINT32_C(1) << 30) - 1) / window);
+    stream->low = front_end->statistics ? -limit : INT32_MIN;
+    stream->high = front_end->statistics ? limit : INT32_MAX;
     stream->inputs = (uint16_t)inputs_of(front_end);
     return sml_stream_reset(stream);
 }
@@ -89,61 +92,70 @@ static int32_t half_away(int32_t sum, uint32_t n)
     return sum < 0 ? -quotient : quotient;
 }
 
-/* Where in the ring the sample after the one at `place` is. */
-static size_t next_place(const sml_stream *stream, size_t place)
+/* Where the count after the one at `i` is, of the same channel: a ring goes on at its start. */
+static uint32_t following(const sml_stream *stream, uint32_t i)
 {
-    return ++place == stream->front_end->window ? 0 : place;
+    const uint32_t next = i + stream->front_end->channels;
+    return next < stream->words ? next : next - stream->words;
 }
 
-/* A count of the ring, within the limit. */
-static int32_t count_at(const sml_stream *stream, size_t place, size_t channel)
+/* How often factor * x goes from below the level to where it is not, or back. */
+static int32_t crossings(const sml_stream *stream, uint32_t oldest, int32_t factor, int32_t level)
 {
-    const int32_t count = stream->memory[place * stream->front_end->channels + channel];
-    return sml_clamp(count, -stream->limit, stream->limit);
-}
-
-/* How often a channel goes from below its mean to where it is not, or back. */
-static int32_t mean_crossings(const sml_stream *stream, size_t channel, int32_t sum)
-{
-    const int32_t n = stream->front_end->window;
-    size_t place = stream->place; /* of the oldest sample */
-    int32_t was_below = n * count_at(stream, place, channel) < sum;
-    int32_t crossings = 0;
-    for (int32_t k = 1; k < n; k++) {
-        place = next_place(stream, place);
-        const int32_t is_below = n * count_at(stream, place, channel) < sum;
-        crossings += is_below != was_below;
+    uint32_t i = oldest;
+    int32_t was_below = factor * stream->memory[i] < level;
+    int32_t count = 0;
+    for (uint32_t left = stream->front_end->window; left > 1; left--) {
+        i = following(stream, i);
+        const int32_t is_below = factor * stream->memory[i] < level;
+        count += is_below != was_below;
         was_below = is_below;
     }
-    return crossings;
+    return count;
+}
+
+/* The mean of the differences' magnitudes. */
+static int32_t mean_abs_diff(const sml_stream *stream, uint32_t oldest)
+{
+    const uint32_t differences = stream->front_end->window - UINT32_C(1);
+    uint32_t i = oldest;
+    uint32_t sum = 0;
+    int32_t before = stream->memory[i];
+    for (uint32_t left = differences; left > 0; left--) {
+        i = following(stream, i);
+        const int32_t x = stream->memory[i];
+        sum += (uint32_t)(x < before ? before - x : x - before);
+        before = x;
+    }
+    return differences ? (int32_t)((sum + differences / 2) / differences) : 0;
+}
+
+static int64_t sum_of_squares(const sml_stream *stream, uint32_t channel)
+{
+    int64_t sum = 0;
+    for (uint32_t i = channel; i < stream->words; i += stream->front_end->channels) {
+        const int32_t x = stream->memory[i];
+        sum += (int64_t)x * x;
+    }
+    return sum;
 }
 
 /* Writes the statistics of one channel; returns where the next ones belong. */
-static int32_t *describe(const sml_stream *stream, size_t channel, int32_t *feature)
+static int32_t *describe(const sml_stream *stream, uint32_t channel, int32_t *feature)
 {
     const uint32_t wanted = stream->front_end->statistics;
     const uint32_t n = stream->front_end->window;
-    size_t place = stream->place; /* of the oldest sample */
-    int32_t before = count_at(stream, place, channel);
-    int32_t low = before;
-    int32_t high = before;
+    const uint32_t oldest = stream->place + channel;
     int32_t sum = 0;
-    int32_t crossings = 0;
-    uint32_t travel = 0; /* the sum of the differences' magnitudes */
-    int64_t squares = 0;
-    for (uint32_t k = 0; k < n; k++) {
-        const int32_t x = count_at(stream, place, channel);
+    int32_t low = INT32_MAX;
+    int32_t high = INT32_MIN;
+    for (uint32_t i = channel; i < stream->words; i += stream->front_end->channels) {
+        const int32_t x = stream->memory[i];
         sum += x;
         low = x < low ? x : low;
         high = x > high ? x : high;
-        travel += (uint32_t)(x < before ? before - x : x - before);
-        crossings += (before < 0) != (x < 0);
-        if (wanted & OF_SQUARES) {
-            squares += (int64_t)x * x;
-        }
-        before = x;
-        place = next_place(stream, place);
     }
+    const int64_t squares = (wanted & OF_SQUARES) ? n * sum_of_squares(stream, channel) : 0;
 
     if (wanted & SML_MEAN) {
         *feature++ = half_away(sum, n);
@@ -159,20 +171,19 @@ static int32_t *describe(const sml_stream *stream, size_t channel, int32_t *feat
     }
     if (wanted & SML_STD) {
         const int64_t square = (int64_t)sum * sum;
-        *feature++ = rounded_root(4 * (uint64_t)(n * squares - square), n);
+        *feature++ = rounded_root(4 * (uint64_t)(squares - square), n);
     }
     if (wanted & SML_RMS) {
-        *feature++ = rounded_root(4 * (uint64_t)(n * squares), n);
+        *feature++ = rounded_root(4 * (uint64_t)squares, n);
     }
     if (wanted & SML_MEAN_ABS_DIFF) {
-        const uint32_t differences = n > 1 ? n - 1 : 1;
-        *feature++ = (int32_t)((travel + differences / 2) / differences);
+        *feature++ = mean_abs_diff(stream, oldest);
     }
     if (wanted & SML_ZERO_CROSSINGS) {
-        *feature++ = crossings;
+        *feature++ = crossings(stream, oldest, 1, 0);
     }
     if (wanted & SML_MEAN_CROSSINGS) {
-        *feature++ = mean_crossings(stream, channel, sum);
+        *feature++ = crossings(stream, oldest, (int32_t)n, sum);
     }
     return feature;
 }
@@ -180,14 +191,11 @@ static int32_t *describe(const sml_stream *stream, size_t channel, int32_t *feat
 /* The window itself, oldest sample first. */
 static void unroll(const sml_stream *stream, int32_t *feature)
 {
-    const size_t channels = stream->front_end->channels;
-    size_t place = stream->place;
+    uint32_t i = stream->place;
     do {
-        for (size_t channel = 0; channel < channels; channel++) {
-            *feature++ = stream->memory[place * channels + channel];
-        }
-        place = next_place(stream, place);
-    } while (place != stream->place);
+        *feature++ = stream->memory[i];
+        i = i + 1 < stream->words ? i + 1 : 0;
+    } while (i != stream->place);
 }
 
 sml_status sml_stream_add(sml_stream *stream, const int32_t *sample, size_t channels,
@@ -204,9 +212,10 @@ sml_status sml_stream_add(sml_stream *stream, const int32_t *sample, size_t chan
         return SML_ERR_SHAPE;
     }
     for (size_t channel = 0; channel < channels; channel++) {
-        stream->memory[stream->place * channels + channel] = sample[channel];
+        stream->memory[stream->place + channel] =
+            sml_clamp(sample[channel], stream->low, stream->high);
     }
-    stream->place = (uint16_t)next_place(stream, stream->place);
+    stream->place = following(stream, stream->place);
     if (--stream->wait > 0) {
         return SML_OK;
     }
@@ -216,7 +225,7 @@ sml_status sml_stream_add(sml_stream *stream, const int32_t *sample, size_t chan
         unroll(stream, features);
         return SML_OK;
     }
-    for (size_t channel = 0; channel < channels; channel++) {
+    for (uint32_t channel = 0; channel < channels; channel++) {
         features = describe(stream, channel, features);
     }
     return SML_OK;

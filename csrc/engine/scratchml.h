@@ -172,10 +172,12 @@ typedef struct {
 /* The caller's; its fields are the engine's own. */
 typedef struct {
     const sml_front_end *front_end;
-    int32_t *memory; /* [window][channels], a ring */
-    int32_t limit;   /* of a count's magnitude: keeps the sums within their widths */
+    int32_t *memory; /* [window][channels], a ring of so many words: */
+    uint32_t words;
+    uint32_t place;  /* of the next sample in it; of the oldest one, once it is full */
+    int32_t low;     /* what a count is clamped to when it goes into the ring: */
+    int32_t high;    /* keeps the sums of a window within their widths */
     uint16_t inputs; /* of the network behind it */
-    uint16_t place;  /* of the next sample in the ring; of the oldest one, once it is full */
     uint16_t wait;   /* samples until a window is complete */
 } sml_stream;
 

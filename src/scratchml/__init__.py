@@ -11,7 +11,7 @@ module that knows the one before it::
     scratchml.export_c(model, "build", name="snow_model")
 """
 
-from scratchml import digits, weather
+from scratchml import digits, sensors, weather
 from scratchml.baselines import baselines
 from scratchml.checkpoint import Checkpoint
 from scratchml.dataset import Recipe, make_dataset
@@ -20,11 +20,13 @@ from scratchml.engine import Engine
 from scratchml.errors import ScratchmlError
 from scratchml.evaluate import Evaluation, choose_threshold, evaluate
 from scratchml.export import export_c
+from scratchml.front_end import Channel, FrontEnd
 from scratchml.importers import from_arrays, from_sklearn, from_torch
 from scratchml.mlp import MLP
 from scratchml.quantize import quantize
 from scratchml.quantized import QuantizedMLP
 from scratchml.rows import Dataset, Rows, Scaler
+from scratchml.stream import Stream
 from scratchml.train import History, train
 from scratchml.verify import verify
 
@@ -32,16 +34,19 @@ __version__ = "0.1.0"
 
 __all__ = [
     "MLP",
+    "Channel",
     "Checkpoint",
     "Dataset",
     "Engine",
     "Evaluation",
+    "FrontEnd",
     "History",
     "QuantizedMLP",
     "Recipe",
     "Rows",
     "Scaler",
     "ScratchmlError",
+    "Stream",
     "baselines",
     "choose_threshold",
     "digest",
@@ -53,6 +58,7 @@ __all__ = [
     "from_torch",
     "make_dataset",
     "quantize",
+    "sensors",
     "train",
     "verify",
     "weather",

@@ -15,6 +15,7 @@ from scratchml.errors import ScratchmlError
 from scratchml.front_end import FrontEnd
 from scratchml.rows import Scaler
 from scratchml.target import Target
+from scratchml.text import printable
 
 
 def comment_safe(text: str) -> str:
@@ -106,6 +107,10 @@ def _classes(classes: tuple[str, ...], name: str) -> str:
 
 
 def c_string(text: str) -> str:
-    """A literal in C, as UTF-8; what is not printable in ASCII is in octal digits, three each."""
+    """A literal in C, as UTF-8; what is not plain ASCII is in octal digits, three each."""
     plain = set(range(0x20, 0x7F)) - set(b'"\\?')  # two question marks begin a trigraph
-    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
+    return (
+        '"'
+        + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in printable(text).encode())
+        + '"'
+    )

@@ -6,7 +6,9 @@ Each class is a column that is filled chunk by chunk, so that only values are ke
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from itertools import compress
 from typing import NoReturn, cast
 from zoneinfo import ZoneInfo
 
@@ -15,10 +17,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from scratchml.errors import ScratchmlError
+from scratchml.table_chunks import MISSING
 from scratchml.text import printable
-
-#: What an empty cell may also be written as where a number is expected, in any case.
-MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "-"))
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 INFINITY = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
@@ -31,32 +31,33 @@ Lines = npt.NDArray[np.int64]
 Array = npt.NDArray[np.generic]
 
 
-class Column:
+class Column(ABC):
     """A column of the file by its name there; ``lines`` says where the cells of a chunk stand."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._parts: list[Array] = []
+        # it grows in place, so that a large table is never there twice
+        self._data = bytearray()
+        self._type: np.dtype[np.generic] = np.dtype(np.float64)
 
+    @abstractmethod
     def add(self, cells: list[str], lines: Lines) -> None:
         """Take the cells of the next chunk.
 
         Raises:
             ScratchmlError: a cell is not what the column is of; line, column and value are named.
         """
-        self._parts.append(self._values(cells, lines))
 
     def joined(self) -> Array:
-        """The values of all chunks; the column is empty afterwards."""
-        whole = np.concatenate(self._parts)
-        self._parts.clear()
-        return whole
+        """The values of all chunks."""
+        return np.frombuffer(self._data, self._type)
 
     def result(self) -> Array | pd.Categorical[str]:
         return self.joined()
 
-    def _values(self, cells: list[str], lines: Lines) -> Array:
-        raise NotImplementedError
+    def _append(self, values: Array) -> None:
+        self._type = values.dtype
+        self._data += values.tobytes()
 
     def _refuse(self, cell: str, line: int, complaint: str) -> NoReturn:
         cell = cell.strip()
@@ -66,11 +67,11 @@ class Column:
         )
 
     def _refuse_first(
-        self, bad: npt.NDArray[np.bool_], cells: Sequence[str], lines: Lines, complaint: str
+        self, bad: npt.NDArray[np.bool_], cells: Callable[[], list[str]], lines: Lines, why: str
     ) -> None:
         if bad.any():
             at = int(bad.argmax())
-            self._refuse(cells[at], lines[at], complaint)
+            self._refuse(cells()[at], lines[at], why)
 
 
 class Numbers(Column):
@@ -93,15 +94,22 @@ class Numbers(Column):
         fahrenheit: bool = False,
     ) -> None:
         super().__init__(name)
-        self._decimal, self._limits = decimal, limits
-        self._missing, self._fahrenheit = missing, fahrenheit
+        self.decimal, self._limits = decimal, limits
+        self.missing, self._fahrenheit = missing, fahrenheit
         self._signs = b"0123456789+-eE " + decimal.encode()
 
-    def _values(self, cells: list[str], lines: Lines) -> Array:
-        values = self._plain(cells)
-        if values is None:
-            pairs = zip(cells, lines.tolist(), strict=True)
-            values = np.array([self._number(cell, line) for cell, line in pairs])
+    def takes(self, values: npt.NDArray[np.float64]) -> bool:
+        """Whether these may be in the column as they are, but for its limits."""
+        return not np.isinf(values).any() and (self.missing or not np.isnan(values).any())
+
+    def add_numbers(
+        self, values: npt.NDArray[np.float64], cells: Callable[[], list[str]], lines: Lines
+    ) -> None:
+        """Take the next chunk as numbers that the cells say; these are fetched only to be shown.
+
+        Raises:
+            ScratchmlError: as ``add``.
+        """
         if self._fahrenheit:
             values = (values - 32) / 1.8
         if self._limits:
@@ -110,32 +118,50 @@ class Numbers(Column):
             bad = (values < low) | (values > high)
             self._refuse_first(bad, cells, lines, f"is outside {low:g} .. {high:g}{celsius}")
         self._refuse_first(np.isinf(values), cells, lines, "is not a finite number")
-        return values
+        self._append(values)
+
+    def add(self, cells: list[str], lines: Lines) -> None:
+        values = self._plain(cells)
+        if values is None and self.missing:
+            values = self._plain_with_gaps(cells)
+        if values is None:
+            pairs = zip(cells, lines.tolist(), strict=True)
+            values = np.array([self._number(cell, line) for cell, line in pairs])
+        self.add_numbers(values, lambda: cells, lines)
 
     def _plain(self, cells: list[str]) -> npt.NDArray[np.float64] | None:
         """The fast way, if there is nothing but signs of numbers in them and all are numbers."""
         # float() would also take 1_000, nan, and the digits of other scripts
         if "".join(cells).encode(errors="replace").translate(None, self._signs):
             return None
-        if self._decimal != ".":
-            cells = [cell.replace(self._decimal, ".") for cell in cells]
+        if self.decimal != ".":
+            cells = [cell.replace(self.decimal, ".") for cell in cells]
         try:
             return np.array(list(map(float, cells)))
         except ValueError:
             return None
 
+    def _plain_with_gaps(self, cells: list[str]) -> npt.NDArray[np.float64] | None:
+        there = [cell.strip().lower() not in MISSING for cell in cells]
+        numbers = self._plain(list(compress(cells, there)))
+        if numbers is None:
+            return None
+        values = np.full(len(cells), np.nan)
+        values[there] = numbers
+        return values
+
     def _number(self, cell: str, line: int) -> float:
         text = cell.strip()
         if text.lower() in MISSING:
-            if self._missing:
+            if self.missing:
                 return np.nan
             self._refuse(cell, line, "is missing: fill it or leave the whole line out")
-        if self._decimal != ".":
+        if self.decimal != ".":
             # a point would be one of thousands: 1.234 is not to become 1.234
-            text = text.replace(".", "?").replace(self._decimal, ".")
+            text = text.replace(".", "?").replace(self.decimal, ".")
         if NUMBER.fullmatch(text) or INFINITY.fullmatch(text):
             return float(text)
-        other = "," if self._decimal == "." else "."
+        other = "," if self.decimal == "." else "."
         decimal = re.fullmatch(rf"[+-]?[0-9]+\{other}[0-9]+", cell.strip())
         hint = f": --decimal {other} if that is its sign" if decimal else ""
         return self._refuse(cell, line, f"is not a number{hint}")
@@ -148,6 +174,9 @@ class Texts(Column):
         super().__init__(name)
         self._missing = missing
         self._codes = {"": -1}
+
+    def add(self, cells: list[str], lines: Lines) -> None:
+        self._append(self._values(cells, lines))
 
     def _values(self, cells: list[str], lines: Lines) -> Array:
         words = [cell.strip() for cell in cells]
@@ -182,13 +211,18 @@ class Times(Column):
         self._zone = ZoneInfo(zone) if zone else None
         self._unit = {"unix": 1.0, "unix_ms": 1e-3}.get(pattern)
 
+    def add(self, cells: list[str], lines: Lines) -> None:
+        self._append(self._values(cells, lines))
+
     def _values(self, cells: list[str], lines: Lines) -> Array:
         if self._unit:
             return self._since_1970(cells, lines, self._unit)
         if self._pattern:
             example = f"of the format {self._pattern!r}"
+            # pandas takes these for times in any format
+            dates = ["" if cell.strip().lower() in ("now", "today") else cell for cell in cells]
             times = pd.to_datetime(
-                [cell.strip() for cell in cells],
+                [cell.strip() for cell in dates],
                 format=self._pattern,
                 utc=True,
                 errors="coerce",
@@ -197,10 +231,12 @@ class Times(Column):
         else:
             example = "such as 2020-01-31T23:00"
             # a date has to be there: pandas takes "now" and "2020" for times as well
-            dates = [cell.strip() if DATE.match(cell.lstrip()) else "" for cell in cells]
+            dates = list(map(str.strip, cells))
+            if not all(map(DATE.match, dates)):
+                dates = [cell if DATE.match(cell) else "" for cell in dates]
             times = pd.to_datetime(dates, format="ISO8601", utc=True, errors="coerce", cache=False)
         outside = times.isna() | (times < EARLIEST) | (times >= LATEST)
-        self._refuse_first(np.asarray(outside), cells, lines, f"is not a time {example}")
+        self._refuse_first(np.asarray(outside), lambda: cells, lines, f"is not a time {example}")
         moments = times.tz_localize(None)
         if self._zone:
             moments = self._from_zone(moments, cells, lines, self._zone)

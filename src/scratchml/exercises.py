@@ -29,15 +29,15 @@ CLASSES = (
 
 @dataclass(frozen=True)
 class Recipe(sensors.Recipe):
-    """The choices of ``sensors.Recipe``, as they suit this table: two seconds every second."""
+    """The choices of ``sensors.Recipe``, as they suit this table: three seconds every second."""
 
     features: tuple[str, ...] = ("ax", "ay", "az")
     label: str = "exercise"
     units: tuple[str, ...] = ("g", "g", "g")
     resolution: tuple[int, ...] = (1000, 1000, 1000)
-    window: int = 50
+    window: int = 75
     step: int = 25
-    statistics: tuple[str, ...] = ("mean", "std", "mean_abs_diff")
+    statistics: tuple[str, ...] = ("mean", "std", "mean_abs_diff", "mean_crossings")
     group: str = "subject"
     session: str = "side"
     reading: Reading = field(default_factory=lambda: Reading(time_format="seconds"))

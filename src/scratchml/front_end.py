@@ -259,6 +259,8 @@ def check_range(name: str, value: object, most: int) -> None:
 
 def check_unique(kind: str, names: list[str] | tuple[str, ...]) -> None:
     """Refuse a name that is there twice."""
+    seen = set()
     for name in names:
-        if names.count(name) > 1:
+        if name in seen:
             raise ScratchmlError(f"the {kind} {name!r} is there twice")
+        seen.add(name)

@@ -193,6 +193,7 @@ def draw_predictions(net: MLP, model: QuantizedMLP, test: Rows) -> Figure:
         ax.set_title(f"{name}: {len(test):,} test rows")
         ax.grid(alpha=0.3)
         ax.legend()
+    axes[1].sharey(axes[0])
     return figure
 
 

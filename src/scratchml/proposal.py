@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scratchml.cells import DATE, MISSING, NUMBER
+from scratchml.cells import DATE, NUMBER
 from scratchml.errors import ScratchmlError
 from scratchml.reading import Reading
 from scratchml.recipe import Choices
+from scratchml.table_chunks import MISSING
 from scratchml.tables import column_names, read_table
 from scratchml.weather.table import COLUMNS
 

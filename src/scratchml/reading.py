@@ -181,7 +181,7 @@ def _check_encoding(encoding: str) -> None:
     if not encoding:
         return
     try:
-        b"".decode(encoding)  # refuses codecs of something else than text, too
+        "a".encode(encoding)  # refuses codecs of something else than text, too
         codecs.getincrementaldecoder(encoding)
     except (LookupError, UnicodeError, ValueError):
         raise ScratchmlError(

@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from scratchml import dataset, sensors
+import pandas as pd
+
+from scratchml import dataset, exercises, sensors
 from scratchml.calibrate import check_percentile
 from scratchml.errors import ScratchmlError
 from scratchml.export import check_name
@@ -82,6 +84,14 @@ class Run:
         if self.path is None:
             return self.data
         return self.path.name.removesuffix(".gz").rsplit(".", 1)[0] or self.path.name
+
+    def table(self) -> pd.DataFrame:
+        """The samples that the data set is cut from; see ``sensors.load``."""
+        if isinstance(self.dataset, exercises.Recipe):
+            return exercises.load(self.dataset)
+        if self.path is None or not isinstance(self.dataset, sensors.Recipe):
+            raise ScratchmlError(f"{self.data} is no table of samples")
+        return sensors.load(self.path, self.dataset)
 
     def load(self) -> Dataset:
         """The data set.

@@ -1,6 +1,6 @@
 """From a file to the rows of a CSV table: bytes, text, lines, cells, each with its line number.
 
-Nothing here holds more of the file than a block of text and a chunk of rows. What cells mean is
+Nothing here holds more of the file than a block of text and its rows. What cells mean is
 not known here.
 """
 
@@ -11,24 +11,27 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from scratchml.errors import ScratchmlError
 from scratchml.reading import Reading
+from scratchml.table_chunks import Chunk, PlainChunk
+from scratchml.text import printable
 
-#: Bytes read at a time, and the longest line: longer ones are no table, and must not fill memory.
-BLOCK = 1 << 20
+#: Bytes read at a time: their cells stay in a processor's cache.
+BLOCK = 1 << 18
 
-#: Cells of a chunk of rows: a megabyte of strings, which stays in a processor's cache.
-CHUNK_CELLS = 1 << 14
+#: Characters of a line; longer ones are no table's, and must not fill memory.
+LONGEST_LINE = 1 << 20
+
+#: What a row that is left out consists of.
+BLANK = "".join(map(chr, range(33)))
 
 #: Delimiters that are looked for in a header.
 DELIMITERS = (",", ";", "\t", "|")
@@ -58,14 +61,6 @@ MARKS = (
 )
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """Rows as wide as the header, without blank ones, and the line that each begins in."""
-
-    rows: list[list[str]]
-    lines: npt.NDArray[np.int64]
-
-
 @contextmanager
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
     """The file's bytes, unpacked if they are gzip, by what they are and not by their name."""
@@ -83,81 +78,97 @@ class RowReader:
     """The header and the rows below it.
 
     Attributes:
+        delimiter: what stands between the cells.
         header: the names of the columns, without spaces around them.
         header_line: where it stands; the first line of a file is 1.
-
-    Raises:
-        ScratchmlError: the file is empty, not text, or not of its encoding.
     """
 
-    def __init__(self, file: BinaryIO, reading: Reading, wanted: Sequence[str]) -> None:
-        """``wanted`` are names that the header should have: they tell which delimiter it is."""
-        lines = _lines(_blocks(file, reading.encoding))
-        self._skipped = sum(1 for _ in islice(lines, reading.skip_lines))
-        if mark := reading.comment:
-            # a blank line in its place keeps the numbers of those below
-            lines = ("\n" if line.startswith(mark) else line for line in lines)
-        above: list[str] = []
-        for line in lines:
-            above.append(line)
-            if line.strip():
-                break
-        else:
-            raise ScratchmlError("the file is empty")
-        self.delimiter = reading.delimiter or _find_delimiter(above[-1], reading.decimal, wanted)
-        self._csv = csv.reader(
-            chain(above, lines), delimiter=self.delimiter, strict=True, skipinitialspace=True
-        )
-        self._begin = self._skipped + 1
-        self.header_line, header = next((at, row) for at, row in self._rows() if any(row))
-        self.header = [name.strip() for name in header]
+    def __init__(
+        self, file: BinaryIO, reading: Reading, wanted: Collection[str], block: int = BLOCK
+    ) -> None:
+        """Read up to the header.
 
-    def chunks(self, size: int | None = None) -> Iterator[Chunk]:
-        """The rows, ``size`` at a time; by default as many as have ``CHUNK_CELLS`` cells.
+        Args:
+            wanted: names that the header should have: they tell which delimiter it is.
+            block: bytes that are read at a time.
+
+        Raises:
+            ScratchmlError: the file is empty, not text, or not of its encoding.
+        """
+        self._texts = _table_lines(_whole_lines(_blocks(file, reading.encoding, block)), reading)
+        self._line = 1
+        text = ""
+        while not text.strip():
+            more = next(self._texts, None)
+            if more is None:
+                raise ScratchmlError("the file is empty")
+            text += more
+        line = next(line for line in text.split("\n") if line.strip())
+        self.delimiter = reading.delimiter or _find_delimiter(line, reading.decimal, wanted)
+        above = ((at, row) for at, row in self._records(text) if any(row))
+        self.header_line, header = next(above, (1, []))
+        self.header = [name.strip() for name in header]
+        if below := self._source.read():
+            self._texts = chain([below], self._texts)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The rows without blank ones, some at a time.
 
         Raises:
             ScratchmlError: a line has more or fewer cells than the header, or is longer than any
                 table's; a quote is not closed; what is below is not text of its encoding.
         """
-        size = size or max(1, CHUNK_CELLS // len(self.header))
-        numbered = self._rows()
-        while some := list(islice(numbered, size)):
-            some = [(line, row) for line, row in some if any(row)]
-            width = len(self.header)
-            if any(len(row) != width for _, row in some):
-                some = [(line, row) for line, row in some if "".join(row).strip()]
-                self._check_widths(some)
+        for text in self._texts:
+            plain = PlainChunk.of(text, self.delimiter, len(self.header), self._line)
+            if plain:
+                self._line += len(plain.lines)
+                yield plain
+                continue
+            some = [(line, row) for line, row in self._records(text) if "".join(row).strip(BLANK)]
+            self._check_widths(some)
             if some:
                 lines, rows = zip(*some, strict=True)
-                yield Chunk(list(rows), np.array(lines, np.int64))
+                yield Chunk(np.array(lines, np.int64), rows)
 
-    def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        reader = self._csv
+    def _records(self, text: str) -> Iterator[tuple[int, list[str]]]:
+        """The line and the cells of each row of a text, and of the next texts up to the end of one
+        with which a row ends."""
+        above, self._source, self._end = self._line - 1, io.StringIO(text, newline="\n"), len(text)
+        lines = chain.from_iterable(self._sources())
+        reader = csv.reader(lines, delimiter=self.delimiter, strict=True, skipinitialspace=True)
         try:
             for row in reader:
-                line, self._begin = self._begin, self._skipped + reader.line_num + 1
+                line, self._line = self._line, above + reader.line_num + 1
                 yield line, row
+                if self._source.tell() == self._end:
+                    return
         except csv.Error as error:
-            line, said = self._begin, str(error)
+            said = str(error)
             if "limit" in said or "unexpected end" in said:
                 said = "a quote opens here that is never closed"
             elif "expected after" in said:
                 said = f"a closing quote must be followed by {self.delimiter!r} or the line's end"
-            raise ScratchmlError(f"line {line}: {said}") from None
+            raise ScratchmlError(f"line {self._line}: {said}") from None
+
+    def _sources(self) -> Iterator[io.StringIO]:
+        """This text, and the next ones as long as a row does not end."""
+        yield self._source
+        for text in self._texts:
+            self._source, self._end = io.StringIO(text, newline="\n"), len(text)
+            yield self._source
 
     def _check_widths(self, rows: Iterable[tuple[int, list[str]]]) -> None:
+        names, sign = self.header, repr(self.delimiter)
         for line, row in rows:
-            if len(row) > len(self.header):
+            if len(row) > len(names):
                 raise ScratchmlError(
-                    f"line {line}: there are {len(row)} cells, and the header has "
-                    f"{len(self.header)}: quote a cell that has {self.delimiter!r} in it, or name "
-                    "every column"
+                    f"line {line}: there are {len(row)} cells, and the header has {len(names)}: "
+                    f"quote a cell that has {sign} in it, or name every column"
                 )
-            if len(row) < len(self.header):
+            if len(row) < len(names):
                 raise ScratchmlError(
-                    f"line {line}, column {self.header[len(row)]}: the value is missing: there are "
-                    f"{len(row)} cells between {self.delimiter!r}, and the header has "
-                    f"{len(self.header)}"
+                    f"line {line}, column {printable(names[len(row)])}: the value is missing: "
+                    f"there are {len(row)} cells between {sign}, and the header has {len(names)}"
                 )
 
 
@@ -170,7 +181,7 @@ def split_header(line: str, delimiter: str) -> list[str]:
     return [name.strip() for name in rows[0]] if rows else []
 
 
-def _find_delimiter(line: str, decimal: str, wanted: Sequence[str]) -> str:
+def _find_delimiter(line: str, decimal: str, wanted: Collection[str]) -> str:
     """That which gives the most of the wanted names, and then the most names at all."""
 
     def score(delimiter: str) -> tuple[int, int]:
@@ -180,28 +191,41 @@ def _find_delimiter(line: str, decimal: str, wanted: Sequence[str]) -> str:
     return max((d for d in DELIMITERS if d != decimal), key=score)  # the first of equals
 
 
-def _lines(blocks: Iterator[str]) -> Iterator[str]:
-    """The lines of a text that comes in pieces, with their line ends."""
-    return chain.from_iterable(_whole_lines(blocks))
+def _table_lines(texts: Iterable[str], reading: Reading) -> Iterator[str]:
+    """Texts of whole lines, in which lines that are none of the table are blank."""
+    skip, comment = reading.skip_lines, reading.comment
+    for text in texts:
+        if skip or comment:
+            lines = io.StringIO(text, newline="\n").readlines()
+            above = min(skip, len(lines))
+            skip -= above
+            rest = (
+                "\n" if comment and line.startswith(comment) else line for line in lines[above:]
+            )
+            yield "\n" * above + "".join(rest)
+        else:
+            yield text
 
 
-def _whole_lines(blocks: Iterator[str]) -> Iterator[Iterable[str]]:
+def _whole_lines(blocks: Iterable[str]) -> Iterator[str]:
+    """The text that comes in pieces, in others that end with a line."""
     begun, done = "", 0
     for block in blocks:
         text = begun + block
         end = text.rfind("\n") + 1
         begun = text[end:]
-        done += text.count("\n")
-        if len(begun) > BLOCK:
-            raise ScratchmlError(f"line {done + 1} has more than {BLOCK} characters: no table")
-        yield io.StringIO(text[:end], newline="\n")  # str.splitlines ends lines at more than this
+        if end:
+            done += text.count("\n")
+            yield text[:end]
+        if len(begun) > LONGEST_LINE:
+            raise ScratchmlError(f"line {done + 1} has more than {LONGEST_LINE} characters")
     if begun:
-        yield [begun]
+        yield begun
 
 
-def _blocks(file: BinaryIO, encoding: str) -> Iterator[str]:
+def _blocks(file: BinaryIO, encoding: str, size: int) -> Iterator[str]:
     """The text in pieces, whatever its line ends are with a plain newline."""
-    data = _read(file)
+    data = _read(file, max(size, 16))
     for start, what in NOT_TEXT:
         if data.startswith(start):
             raise ScratchmlError(f"this is {what}")
@@ -225,12 +249,12 @@ def _blocks(file: BinaryIO, encoding: str) -> Iterator[str]:
         yield text
         if not data:
             return
-        data = _read(file)
+        data = _read(file, size)
 
 
-def _read(file: BinaryIO) -> bytes:
+def _read(file: BinaryIO, size: int) -> bytes:
     try:
-        return file.read(BLOCK)
+        return file.read(size)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ScratchmlError(f"the gzip file is cut short or damaged ({error})") from None
 

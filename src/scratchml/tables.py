@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
@@ -17,7 +18,8 @@ import pandas as pd
 from scratchml.cells import Column, Numbers, Texts, Times
 from scratchml.errors import ScratchmlError
 from scratchml.reading import Reading
-from scratchml.table_rows import RowReader, open_bytes
+from scratchml.table_chunks import Chunk
+from scratchml.table_rows import BLOCK, RowReader, open_bytes
 from scratchml.text import printable
 
 #: Names of columns that one message lists.
@@ -34,8 +36,8 @@ def read_table(
     ranges: Mapping[str, tuple[float, float]] | None = None,
     temperatures: Collection[str] = (),
     missing: bool = False,
-    chunk_rows: int | None = None,
     on_rows: Callable[[int], None] | None = None,
+    block: int = BLOCK,
 ) -> pd.DataFrame:
     """The wanted columns of a CSV file, plain or gzip, by their names here.
 
@@ -51,8 +53,8 @@ def read_table(
         temperatures: the numbers that are Fahrenheit if the reading says so: they become Celsius.
         missing: an empty cell becomes NaN, or ``None`` in a column of texts; else it is refused. A
             time is never missing. Numbers may also be missing by a word: NA, NaN, null, none, -.
-        chunk_rows: rows that are read at a time.
         on_rows: called now and then with the number of rows that are read.
+        block: bytes of the file that are read at a time.
 
     Returns:
         The table in the order of the file. Its index is the line in the file that each row begins
@@ -69,10 +71,10 @@ def read_table(
     try:
         with open_bytes(source) as file:
             names = _names_in_file(reading, list(kinds), time)
-            rows = RowReader(file, reading, [*names.values(), *reading.columns])
+            rows = RowReader(file, reading, {*names.values(), *reading.columns}, block)
             places = _places(rows, names, reading)
             columns = {name: make(names[name]) for name, make in kinds.items()}
-            index = _fill(columns, places, rows, chunk_rows, on_rows)
+            index = _fill(columns, places, rows, on_rows)
     except ScratchmlError as error:
         raise ScratchmlError(f"{source}: {error}") from None
     return pd.DataFrame(
@@ -159,17 +161,17 @@ def _absent(
     if len(rows.header) == 1 and len(names) > 1:
         return f"{message}: name what stands between the columns with --delimiter"
     free = [name for name in rows.header if name and name not in names.values()]
-    for here in absent:
-        if here not in reading.columns.values() and (name := _like(here, free)):
-            return f"{message}; perhaps --map {_quoted(f'{name}={here}')}"
-    return message
+    likely = {here: _like(here, free) for here in absent if here not in reading.columns.values()}
+    maps = [f"--map {_quoted(f'{there}={here}')}" for here, there in likely.items() if there]
+    return f"{message}; perhaps {' '.join(maps)}" if maps else message
 
 
 def _like(name: str, others: Sequence[str]) -> str | None:
-    """One of the others that is a part of the name, or the other way round, or spelt alike."""
+    """One of the others that is a good part of the name, or the reverse, or spelt alike."""
     lower = {other.lower(): other for other in reversed(others)}
     for other in lower:
-        if len(other) > 2 and (other in name.lower() or name.lower() in other):
+        short, long = sorted((other, name.lower()), key=len)
+        if short in long and len(short) > 2 and len(short) >= len(long) / 4:
             return lower[other]
     close = get_close_matches(name.lower(), lower, n=1)
     return lower[close[0]] if close else None
@@ -191,25 +193,39 @@ def _fill(
     columns: Mapping[str, Column],
     places: Mapping[str, int],
     rows: RowReader,
-    chunk_rows: int | None,
     on_rows: Callable[[int], None] | None,
 ) -> pd.Index:
     """Read all rows into the columns; return their lines."""
-    lines, n = [], 0
-    for chunk in rows.chunks(chunk_rows):
-        for name, column in columns.items():
-            place = places[name]
-            column.add([row[place] for row in chunk.rows], chunk.lines)
-        lines.append(chunk.lines)
+    lines = bytearray()
+    n = 0
+    for chunk in rows.chunks():
+        _add(columns, places, chunk)
+        lines += chunk.lines.tobytes()
         n += len(chunk.lines)
         if on_rows:
             on_rows(n)
     if not lines:
         raise ScratchmlError("there is a header, but no line below it")
-    whole = np.concatenate(lines)
+    whole = np.frombuffer(lines, np.int64)
     if whole[-1] - whole[0] == n - 1:  # as in most files: no blank lines
         return pd.RangeIndex(int(whole[0]), int(whole[-1]) + 1)
     return pd.Index(whole)
+
+
+def _add(columns: Mapping[str, Column], places: Mapping[str, int], chunk: Chunk) -> None:
+    """The chunk's cells to their columns; those of numbers together if none is in doubt."""
+    numbers = {places[name]: c for name, c in columns.items() if isinstance(c, Numbers)}
+    values = {}
+    if numbers:
+        gaps = any(column.missing for column in numbers.values())
+        values = chunk.numbers(numbers, next(iter(numbers.values())).decimal, gaps=gaps)
+    for name, column in columns.items():
+        place = places[name]
+        cells = partial(chunk.cells, place)
+        if place in values and numbers[place].takes(values[place]):
+            numbers[place].add_numbers(values[place], cells, chunk.lines)
+        else:
+            column.add(cells(), chunk.lines)
 
 
 def column_names(path: str | PathLike[str], reading: Reading | None = None) -> list[str]:

@@ -65,7 +65,7 @@ class Task:
         return {"snow": "weather", "table": "tables of samples"}.get(self.name, self.name)
 
 
-EXERCISES = Training((32,), 100, 64, 2e-3, 0.2, 15)
+EXERCISES = Training((16,), 60, 32, 2e-3, 0.0, 10)
 
 TASKS = {
     task.name: task

@@ -7,7 +7,7 @@ from scratchml.cli.app import app
 
 # Imported for what they do: each adds its commands, and --help lists them in this order, which is
 # that of the work and not the alphabet's.
-from scratchml.cli import init, training, commands, inspection, trace, cost  # noqa: F401  # isort: skip
+from scratchml.cli import fetch, explore, init, training, commands, inspection, trace, cost  # noqa: F401  # isort: skip
 from scratchml.cli import board, board_weather  # noqa: F401  # isort: skip
 
 

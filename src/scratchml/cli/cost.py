@@ -68,25 +68,29 @@ def cost_command(
 
     Instructions, modelled cycles at zero wait states, flash, RAM, stack and energy, in all and by
     layer. The model is compiled with the engine and runs in an emulator, where every output must be
-    equal to numpy's. For a model of the weather station also what the firmware around it costs.
+    equal to numpy's. For a model of the weather station also what the firmware around it costs; for
+    a model with a front end also what a window's features cost.
     """
     if optimize not in LEVELS:
         raise ScratchmlError(f"-O{optimize}: known are {', '.join(LEVELS)}")
     require_wheels()
     from scratchml.cost import CPUS, measure, report
     from scratchml.cost.energy import POWER, Usage, energy
+    from scratchml.cost.front_end import measure_front_end
     from scratchml.cost.station import measure_station
 
     quantized = QuantizedMLP.load(model)
     usage = Usage(battery, interval)
     given = {"current": current, "voltage": voltage, "sleep_current": sleep_current}
     chosen = {name: value for name, value in given.items() if value is not None}
-    costs, stations, powers = [], [], []
+    costs, stations, front_ends, powers = [], [], [], []
     for cpu in CPUS:
         with log.status(f"{cpu.title}: compiling, emulating"):
             costs.append(measure(quantized, cpu, optimize))
             if is_for_station(quantized):
                 stations.append(measure_station(quantized, cpu, optimize))
+            if front_end := measure_front_end(quantized, cpu, optimize):
+                front_ends.append(front_end)
         source = (
             f"{', '.join(f'--{name}'.replace('_', '-') for name in chosen)} as given; the rest: "
         )
@@ -95,12 +99,15 @@ def cost_command(
     energies = [
         energy(cost.microseconds, power, usage) for cost, power in zip(costs, powers, strict=True)
     ]
-    show(*report.page(costs, stations, energies, powers, usage), as_json=as_json)
+    page = report.page(costs, stations, energies, powers, usage, front_ends)
+    show(*page, as_json=as_json)
     if as_json:
         figures = zip(costs, energies, powers, strict=True)
         values = {c.cpu.name: report.cost_json(c, e, p, usage) for c, e, p in figures}
         for cost, station in zip(costs, stations, strict=False):  # there may be none
             values[cost.cpu.name]["station"] = asdict(station)
+        for cost, front_end in zip(costs, front_ends, strict=False):
+            values[cost.cpu.name]["front_end"] = asdict(front_end)
         print_json(values)
 
 

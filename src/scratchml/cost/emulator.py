@@ -15,6 +15,8 @@ from scratchml.errors import ScratchmlError
 PAGE = 4096
 #: By capstone's names.
 REGISTERS = "r0 r1 r2 r3 r4 r5 r6 r7 r8 sb sl fp ip sp lr".split()
+#: The variables that a program may read its input from.
+INPUTS = {"meter_samples": np.int32, "meter_counts": np.int32, "meter_codes": np.int8}
 #: Of which the free stack consists before it is used.
 PAINT = b"\xa5\x5a\xc3\x3c"
 
@@ -86,18 +88,15 @@ class Emulator:
         self._start("reset")
 
     def run(self, codes: npt.ArrayLike, *, reads: bool = False) -> Run:
-        """Run ``main`` on an input: int8 codes, or int32 counts if the program prepares them.
+        """Run ``main`` on an input: int8 codes, or int32 counts or samples if it takes those.
 
         ``reads`` asks for the loads too, in a second run: the first one shows where they are.
         """
         if reads:
             self.run(codes)
         variables = self.program.variables
-        counts = "meter_counts" in variables
-        given = np.asarray(codes, np.int32 if counts else np.int8)
-        self._uc.mem_write(
-            variables["meter_counts" if counts else "meter_codes"].start, given.tobytes()
-        )
+        target = next(name for name in INPUTS if name in variables)
+        self._uc.mem_write(variables[target].start, np.asarray(codes, INPUTS[target]).tobytes())
         if reads:
             self._loads = {a: i.reads for a, i in self._decoded.items() if i.reads}
         self._start("main")

@@ -23,7 +23,12 @@ FLAGS = "-std=c11 -g -gdwarf-4 -ffunction-sections -fdata-sections".split()
 LINK = "-nostartfiles --specs=nano.specs -Wl,--gc-sections -Wl,--fatal-warnings".split()
 
 #: The variants of csrc/meter/main.c, with their macros.
-VARIANTS = {"empty": [], "codes": ["-DMETER_CODES"], "counts": ["-DMETER_COUNTS"]}
+VARIANTS = {
+    "empty": [],
+    "codes": ["-DMETER_CODES"],
+    "counts": ["-DMETER_COUNTS"],
+    "samples": ["-DMETER_SAMPLES"],
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,9 @@ class Build:
 
 
 def build_firmware(model: QuantizedMLP, build: Build, folder: Path) -> dict[str, Path]:
-    """Linked programs in ``folder``, by name: ``empty``, ``codes`` and, with a scaler, ``counts``.
+    """Linked programs in ``folder``, by name: ``empty``, ``codes`` and others.
+
+    With a scaler ``counts``, with a front end ``samples``.
 
     Raises:
         ScratchmlError: the cross compiler is missing, or it reports an error.
@@ -69,7 +76,8 @@ def build_firmware(model: QuantizedMLP, build: Build, folder: Path) -> dict[str,
         run([*compiler, str(source), "-o", target], folder)
     programs = {}
     for name, macros in VARIANTS.items():
-        if name == "counts" and model.features is None:
+        missing = {"counts": model.features is None, "samples": model.front_end is None}
+        if missing.get(name):
             continue
         main, programs[name] = f"{name}_main.c.o", folder / f"{name}.elf"
         run([*compiler, *macros, str(meter / "main.c"), "-o", main], folder)

@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from scratchml.cost.energy import FORMULA, Energy, Power, Usage
+from scratchml.cost.front_end import FrontEndCost
 from scratchml.cost.measure import Cost
 from scratchml.cost.memory import FLASHES
 from scratchml.cost.parts import INFERENCE
@@ -142,6 +143,22 @@ def station_table(costs: Sequence[Cost], stations: Sequence[StationCost]) -> Tab
     return table
 
 
+def front_end_table(costs: Sequence[Cost], front_ends: Sequence[FrontEndCost]) -> Table:
+    """From samples to the counts that the network reads."""
+    rows: list[tuple[str, Callable[[FrontEndCost], str]]] = [
+        ("instructions, a sample that ends a window", lambda f: f"{f.instructions:,}"),
+        ("  modelled cycles, zero wait states", lambda f: f"{f.cycles:,}"),
+        ("  of any other sample", lambda f: f"{f.sample:,}"),
+        ("flash, bytes", lambda f: f"{f.flash:,}"),
+        ("RAM, bytes", lambda f: f"{f.ram:,}"),
+        ("stack, bytes", lambda f: f"{f.stack:,}"),
+    ]
+    table = _table("The front end, one sml_stream_add call", *(c.cpu.title for c in costs))
+    for label, cell in rows:
+        table.add_row(label, *map(cell, front_ends))
+    return table
+
+
 def energy_table(
     costs: Sequence[Cost], energies: Sequence[Energy], powers: Sequence[Power], usage: Usage
 ) -> Table:
@@ -189,12 +206,17 @@ def page(
     energies: Sequence[Energy],
     powers: Sequence[Power],
     usage: Usage,
+    front_ends: Sequence[FrontEndCost] = (),
 ) -> list[RenderableType]:
-    """All of it, for a terminal; ``stations`` is empty if the model is not for the station."""
+    """All of it, for a terminal.
+
+    ``stations`` is empty if the model is not for the station, ``front_ends`` if it has none.
+    """
     return [
         cost_table(costs),
         parts_table(costs),
         calls_table(costs),
+        *([front_end_table(costs, front_ends)] if front_ends else []),
         *([station_table(costs, stations)] if stations else []),
         energy_table(costs, energies, powers, usage),
         *notes(costs, powers),

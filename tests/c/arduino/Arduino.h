@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Arduino.h: a stand-in for Arduino's cores, written from Arduino's reference of the functions that
-// boards/arduino.cpp calls. The clock and the computer at the other end of the port are simulated:
-// test_firmware_boards.py sets and reads `world`.
+// boards/arduino.cpp and the example sketches call. The clock and the computer at the other end of
+// the port are simulated: the tests set and read `world`.
 #ifndef ARDUINO_STAND_IN_H
 #define ARDUINO_STAND_IN_H
 
@@ -40,6 +40,7 @@ class SerialStandIn
     int read();
     int availableForWrite();
     size_t write(const uint8_t *bytes, size_t n);
+    size_t println(const char *line);
     operator bool();
 };
 

@@ -4,6 +4,8 @@
 #include <Arduino.h>
 #include <USB/PluggableUSBSerial.h>
 
+#include <string.h>
+
 static const uint32_t NEVER = UINT32_MAX;
 
 simulated world;
@@ -79,6 +81,12 @@ size_t SerialStandIn::write(const uint8_t *bytes, size_t n)
     }
     keep(bytes, n);
     return n;
+}
+
+size_t SerialStandIn::println(const char *line)
+{
+    static const uint8_t end[] = {'\r', '\n'};
+    return write(reinterpret_cast<const uint8_t *>(line), strlen(line)) + write(end, sizeof end);
 }
 
 SerialStandIn::operator bool()
