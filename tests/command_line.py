@@ -137,3 +137,39 @@ def write_hours(folder: Path, table: pd.DataFrame | None = None) -> Path:
     path = folder / "hours.csv"
     (hours_table() if table is None else table).to_csv(path, index=False)
     return path
+
+
+def write_gestures(folder: Path) -> Path:
+    """Three movements of ten people, 30 samples each in turn: a table of two channels."""
+    rng = np.random.default_rng(0)
+    n = 1800
+    kind = np.arange(n) // 30 % 3
+    table = pd.DataFrame(
+        {
+            "ax": np.round(kind * np.sin(np.arange(n)) + rng.normal(0, 0.1, n), 2),
+            "ay": np.round(0.5 * kind + rng.normal(0, 0.2, n), 2),
+            "gesture": np.array(["circle", "rest", "shake"])[kind],
+            "person": [f"p{i // 180}" for i in range(n)],
+        }
+    )
+    path = folder / "gestures.csv"
+    table.to_csv(path, index=False)
+    return path
+
+
+def write_rooms(folder: Path) -> Path:
+    """Rooms that are hot or cold, and the power that heats them: a label and a target."""
+    rng = np.random.default_rng(1)
+    n = 600
+    inside, outside = rng.normal(20, 4, n).round(1), rng.normal(5, 8, n).round(0)
+    table = pd.DataFrame(
+        {
+            "inside": inside,
+            "outside": outside,
+            "kind": np.where(inside + rng.normal(0, 1, n) > 20, "hot", "cold"),
+            "power": (100 * (inside - outside) + rng.normal(0, 50, n)).round(0),
+        }
+    )
+    path = folder / "rooms.csv"
+    table.to_csv(path, index=False)
+    return path

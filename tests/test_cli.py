@@ -28,8 +28,10 @@ from conftest import require
 from typer.main import get_command
 
 import scratchml as sml
+from scratchml import sensors
 from scratchml.cli import app
-from scratchml.cli.steps import Training
+from scratchml.cli.steps import make_network
+from scratchml.recipe import run_of
 from scratchml.tasks import TASKS
 
 FILES = {*COMMON, "snow_model.c", "snow_model.h"}
@@ -40,10 +42,11 @@ DIGITS_PICTURES = {"history.png", "confusion.png", "mistakes.png"}
 GROUP: Any = get_command(app)  # of commands, which its type does not say
 
 COMMANDS = [
+    "fetch",
     "explore",
+    "init",
     "run",
     "train",
-    "fetch",
     "evaluate",
     "quantize",
     "export",
@@ -158,7 +161,7 @@ def test_the_json_of_a_training_has_every_epoch(csv: Path, tmp_path: Path) -> No
 def test_other_hours_than_those_of_the_training_are_noted(run_folder: Path) -> None:
     result = called("evaluate", run_folder / "model.tflite")
     assert result.returncode == 0
-    assert "not the hours that the model was trained on" in result.stderr
+    assert "note: this is not the data that the model was trained on" in result.stderr
 
 
 def test_a_file_of_hours_needs_no_ending(csv: Path, tmp_path: Path) -> None:
@@ -288,25 +291,27 @@ def test_another_seed_of_digits_is_another_split(digits_folder: Path, tmp_path: 
     assert not np.array_equal(*(sml.digits.make_dataset(seed=s).test.index for s in (0, 1)))
 
 
-WEATHER_OPTIONS = [
-    ["--paper"],
-    ["--window", "3"],
-    ["--horizon", "1"],
-    ["--snow-above", "0.5"],
-    ["--colder-than", "2"],
-    ["--split", "random"],
-    ["--balance", "none"],
+OTHERS_OPTIONS = [
+    (["--paper"], "weather"),
+    (["--window", "3"], "weather, exercises and tables of samples"),
+    (["--horizon", "1"], "weather, exercises and tables of samples"),
+    (["--snow-above", "0.5"], "weather"),
+    (["--colder-than", "2"], "weather"),
+    (["--split", "random"], "weather, exercises and tables of samples"),
+    (["--balance", "none"], "weather, exercises and tables of samples"),
+    (["--label", "digit"], "exercises and tables of samples"),
 ]
 
 
-@pytest.mark.parametrize("options", WEATHER_OPTIONS, ids=lambda options: options[0])
+@pytest.mark.parametrize(("options", "about"), OTHERS_OPTIONS, ids=lambda value: value[0])
 @pytest.mark.parametrize("command", ["run", "train"])
-def test_digits_have_no_choices_of_weather(
-    command: str, options: list[str], no_temporary_files: Path
+def test_digits_have_no_choices_of_other_data(
+    command: str, options: list[str], about: str, no_temporary_files: Path
 ) -> None:
     folder = no_temporary_files / "out"
     line = refused(command, "digits", "-o", folder, *options)
-    assert line == f"error: {options[0]} is about weather; digits have no such choice"
+    name = options[0] if options[0] == "--paper" else options[0].strip("-").replace("-", "_")
+    assert line == f"error: {name} is about {about}, not about digits"
     assert not folder.exists()
 
 
@@ -333,33 +338,26 @@ def test_a_digits_model_takes_no_hours(
         name = {"quantize": "model.npz", "verify": "model.tflite"}[command]
     output = ["-o", tmp_path] if command == "quantize" else []
     line = refused(command, digits_folder / name, csv, *output)
-    assert line == f"error: {csv}: the model was not trained on hours of weather"
+    assert line == f"error: {csv}: the digits are in the package: no file here"
 
 
 # Defaults and help.
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", ["snow", "digits"])
 def test_a_network_is_made_as_its_task_says_unless_told_otherwise(
     name: str, data: sml.Dataset
 ) -> None:
-    task = TASKS[name]
     rows = data if name == "snow" else sml.digits.make_dataset()
     inputs, outputs, output = {"snow": (6, 1, "sigmoid"), "digits": (64, 10, "softmax")}[name]
-    default = Training.of(rows, None, None, None, None, None, None)
-    assert default == Training(
-        [inputs, *task.hidden, outputs],
-        output,
-        task.dropout,
-        task.epochs,
-        task.batch_size,
-        task.learning_rate,
-        task.patience,
-    )
-    chosen = Training.of(rows, "5,4", 3, 7, 0.5, 0.0, 0)
-    assert chosen == Training([inputs, 5, 4, outputs], output, 0.0, 3, 7, 0.5, 0)
-    net = chosen.network(seed=2)
-    assert (net.sizes, net.output, net.dropout, net.seed) == ((inputs, 5, 4, outputs), output, 0, 2)
+    usual = TASKS[name].training
+    net = make_network(run_of({"": {"data": name}}), rows)
+    assert (net.sizes, net.output) == ((inputs, *usual.hidden, outputs), output)
+    assert (net.dropout, net.seed) == (usual.dropout, 0)
+    chosen = {"": {"data": name, "seed": 2}, "training": {"hidden": [5, 4], "dropout": 0.0}}
+    net = make_network(run_of(chosen), rows)
+    assert (net.sizes, net.output) == ((inputs, 5, 4, outputs), output)
+    assert (net.dropout, net.seed) == (0, 2)
 
 
 def test_the_overview_lists_every_command_in_the_order_of_the_work() -> None:
@@ -383,21 +381,36 @@ def test_help_teaches_every_option(command: str) -> None:
 
 def test_help_names_the_defaults_of_each_task() -> None:
     page = one_line(output_of("run", "--help", columns=200))
-    snow, digits = TASKS["snow"], TASKS["digits"]
-    for said in (
-        f"Default: {snow.hidden[0]} for snow, {digits.hidden[0]} for digits.",
-        f"Default: {snow.epochs}, or {digits.epochs} for digits.",
-        f"Default: {snow.batch_size}, or {digits.batch_size} for digits.",
-        f"Default: {snow.learning_rate:g}, or {digits.learning_rate:g} for digits.",
-        f"Default: {snow.dropout:g}, or {digits.dropout:g} for digits.",
-        f"Default: {snow.patience}, or {digits.patience} for digits.",
-    ):
-        assert said in page
+    options = {"hidden": "as in 32,16", "epochs": "At most", "batch_size": "Rows a step"}
+    options |= {"learning_rate": "Of Adam", "dropout": "left out of a step"}
+    options |= {"patience": "without a better validation loss"}
+    for name, said in options.items():
+        (text,) = re.findall(rf"{said}\. Default: (.*?)\. --", page)
+        told = {}
+        for part in text.split(", "):
+            value, tasks = part.split(" for ")
+            told |= {("table" if n == "tables" else n): value for n in tasks.split(" and ")}
+        for task, training in ((name, task.training) for name, task in TASKS.items()):
+            value = getattr(training, name)
+            assert told[task] == (f"{value[0]}" if name == "hidden" else f"{value:g}")
     recipe = sml.Recipe()
-    for choice in (recipe.window, recipe.horizon, f"{recipe.snow_above:g}", recipe.split):
-        assert f"Default: {choice}." in page
-    assert f"Default: {recipe.colder_than:g}." in page
-    assert f"Default: {recipe.balance}." in page
+    samples = sensors.Recipe(features=("a",), label="b")
+    for option, choice in {
+        "window": f"{recipe.window} hours, or {samples.window} sample",
+        "horizon": f"{recipe.horizon} hour, or {samples.horizon} samples",
+        "step": samples.step,
+        "snow-above": f"{recipe.snow_above:g}",
+        "colder-than": f"{recipe.colder_than:g}",
+        "split": f"{recipe.split} for hours; ",
+        "validation": samples.validation,
+        "test": samples.test,
+        "balance": samples.balance,
+        "scaling": samples.scaling,
+        "missing": samples.missing,
+    }.items():
+        assert re.search(rf" --{option} [^-]*Default: {re.escape(str(choice))}", page), option
+    for shared in ("validation", "test", "balance"):
+        assert getattr(recipe, shared) == getattr(samples, shared)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

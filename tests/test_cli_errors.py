@@ -45,7 +45,11 @@ BAD_HOURS = {
     "empty": ("", "the file is empty"),
     "header only": ("time,temperature_2m,relative_humidity_2m,snowfall\n", "no line below it"),
     "binary": ("\x00\x01\x02\x03", "hours.csv: "),
-    "columns": ("a,b\n1,2\n", "the column time"),
+    "columns": ("a,b\n1,2\n", "no column of this file is one of weather (time, temperature_2m"),
+    "a column": (
+        "time,snowfall\n1,2\n",
+        "the column temperature_2m, relative_humidity_2m is missing",
+    ),
     "text": (
         "time,temperature_2m,relative_humidity_2m,snowfall\n2001-01-01T00:00,mild,50,0\n",
         "line 2, column temperature_2m: the value 'mild' is not a number",
@@ -86,15 +90,18 @@ def test_hours_cut_short_end_in_one_line(csv: Path, no_temporary_files: Path) ->
 BAD_OPTIONS = {
     "no snow": (["--snow-above", "50"], "hours of snow among"),
     "batch": (["--batch-size", "5000"], "fewer than one batch of 5000"),
-    "hidden 0": (["--hidden", "0"], "each at least 1"),
-    "hidden too many": (["--hidden", "70000"], "at most 65535 units"),
+    "hidden 0": (["--hidden", "0"], "hidden 0: it must be a whole number, 1 to"),
+    "hidden too many": (
+        ["--hidden", "70000"],
+        "hidden 70000: it must be a whole number, 1 to 65535",
+    ),
     "window beyond int64": (["--window", "9" * 25], "whole number"),
     "hidden word": (["--hidden", "big"], "is not a list such as"),
     "threshold": (["--threshold", "0.99"], "no validation row reaches the threshold"),
     "threshold 1": (["--threshold", "1"], "threshold 1"),
     "threshold nan": (["--threshold", "nan"], "threshold nan"),
     "dropout": (["--dropout", "1"], "dropout 1"),
-    "epochs": (["--epochs", "0"], "must be positive"),
+    "epochs": (["--epochs", "0"], "epochs 0: it must be a whole number, 1 to"),
     "rate": (["--learning-rate", "1e30"], "not finite"),
     "split": (["--split", "never"], "known are time, random"),
     "window": (["--window", "0"], "window 0: it must be"),
@@ -103,7 +110,7 @@ BAD_OPTIONS = {
     "name": (["--name", "int"], "cannot name a C variable"),
     "percentile": (["--percentile", "50"], "percentile 50: it must be above 50"),
     "percentile 101": (["--percentile", "101"], "percentile 101: it must be above 50"),
-    "percentile nan": (["--percentile", "nan"], "percentile nan: it must be above 50"),
+    "percentile nan": (["--percentile", "nan"], "percentile nan: it must be a number"),
 }
 
 
@@ -132,7 +139,7 @@ def test_an_impossible_threshold_is_refused_before_the_training(
 @pytest.mark.parametrize("name", ["digit", "Snow", "weather", "DIGITS"])
 def test_an_unknown_example_is_refused_by_name(name: str, no_temporary_files: Path) -> None:
     line = refused("run", name, "-o", no_temporary_files / "out")
-    assert f"{name!r} is neither an example (snow, digits) nor a file of hours" in line
+    assert f"{name!r} is neither an example (snow, digits, exercises) nor a file" in line
 
 
 @pytest.mark.parametrize(("name", "reason"), [(".", "directory"), ("none.csv", "No such file")])

@@ -38,6 +38,12 @@ def observe(net: MLP, x: Floats) -> list[Floats]:
     ]
 
 
+def check_percentile(percentile: float) -> None:
+    """Refuse one outside (50, 100]."""
+    if not 50 < percentile <= 100:
+        raise ScratchmlError(f"percentile {percentile:g}: it must be above 50 and at most 100")
+
+
 def observed_range(values: Floats, percentile: float = 100.0) -> tuple[float, float]:
     """From the ``100 - percentile``th to the ``percentile``th percentile of ``values``.
 
@@ -46,8 +52,7 @@ def observed_range(values: Floats, percentile: float = 100.0) -> tuple[float, fl
     Raises:
         ScratchmlError: a percentile outside (50, 100].
     """
-    if not 50 < percentile <= 100:
-        raise ScratchmlError(f"percentile {percentile:g}: it must be above 50 and at most 100")
+    check_percentile(percentile)
     whole = float(values.min()), float(values.max())
     if percentile == 100 or not np.isfinite(whole).all():
         return whole

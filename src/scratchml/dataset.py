@@ -215,10 +215,10 @@ def _check_features(features: object) -> None:
     if isinstance(features, str) or not isinstance(features, Sequence) or not features:
         raise ScratchmlError(f"features {features!r}: it must be a list of variables")
     for name in features:
-        if name not in VARIABLES:
+        if not isinstance(name, str) or name not in VARIABLES:
             raise ScratchmlError(
                 f"feature {name!r}: of weather there are {', '.join(VARIABLES)}; of another table "
-                f"name what is asked as well, its label or target"
+                f"name what is asked as well (--label or --target)"
             )
         if features.count(name) > 1:
             raise ScratchmlError(f"feature {name!r} is named twice")

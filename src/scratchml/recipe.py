@@ -16,10 +16,14 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from scratchml import dataset, exercises, sensors
+from scratchml.calibrate import check_percentile
 from scratchml.errors import ScratchmlError
+from scratchml.export import check_name
 from scratchml.reading import Reading
 from scratchml.rows import Dataset, check_number
-from scratchml.tasks import TASKS, AnyRecipe, Training, make
+from scratchml.tables import column_names
+from scratchml.tasks import TASKS, AnyRecipe, Task, Training, make
+from scratchml.weather.table import COLUMNS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,11 +32,23 @@ else:
 
 Choices: TypeAlias = dict[str, dict[str, Any]]
 
-#: What a recipe file may choose, by section; [dataset] has what the task's recipe has.
+#: Tasks whose data is in the package.
+EXAMPLES = tuple(name for name, task in TASKS.items() if task.recipe is not sensors.Recipe)
+
+#: How a recipe file's name ends.
+ENDING = ".toml"
+
+
+def choices_of(task: str) -> list[str]:
+    """What [dataset] may choose for a task."""
+    return [f.name for f in fields(TASKS[task].recipe) if f.name not in ("reading", "seed")]
+
+
+#: What a recipe file may choose, by section; of [dataset] each task knows a part.
 SECTIONS = {
     "": ("data", "seed"),
     "reading": tuple(f.name for f in fields(Reading)),
-    "dataset": (),
+    "dataset": tuple(dict.fromkeys(name for task in TASKS for name in choices_of(task))),
     "training": (*(f.name for f in fields(Training)), "threshold"),
     "quantization": ("percentile",),
     "export": ("name",),
@@ -78,12 +94,20 @@ class Run:
         return sensors.load(self.path, self.dataset)
 
     def load(self) -> Dataset:
-        """The data set; see ``tasks.make``."""
+        """The data set.
+
+        Raises:
+            ScratchmlError, OSError: as ``tasks.make``.
+        """
+        if self.path and isinstance(self.dataset, dataset.Recipe):
+            names = column_names(self.path, self.dataset.reading)
+            if not set(names) & set(COLUMNS[1:]):
+                raise ScratchmlError(
+                    f"{self.path}: no column of this file is one of weather ({', '.join(COLUMNS)}):"
+                    f" of another table say what is read and what is asked (--features, and --label"
+                    f" or --target), or let scratchml init look at it"
+                )
         return make(self.dataset, self.path)
-
-
-#: Tasks whose data is in the package.
-EXAMPLES = tuple(name for name, task in TASKS.items() if task.recipe is not sensors.Recipe)
 
 
 def run_of(choices: Choices, *, paper: bool = False) -> Run:
@@ -93,31 +117,22 @@ def run_of(choices: Choices, *, paper: bool = False) -> Run:
         ScratchmlError: an unknown section or choice, one that the data has no use for, or a value
             that is none.
     """
-    _check_names("section", choices, SECTIONS)
-    for section, chosen in choices.items():
-        if section != "dataset":
-            where = f"[{section}]" if section else "the recipe"
-            _check_names("choice", chosen, SECTIONS[section], f" in {where}")
+    check_names(choices)
     top, chosen = choices.get("", {}), dict(choices.get("dataset", {}))
     data = top.get("data", "snow")
-    if not isinstance(data, str) or not data:
-        raise ScratchmlError(f"data {data!r}: it must be {', '.join(EXAMPLES)} or a file")
-    asks = {"label", "target"} & {name for name, value in chosen.items() if value}
-    if data in EXAMPLES:
-        task = TASKS[data]
-    elif not Path(data).suffix and not Path(data).exists():
-        raise ScratchmlError(f"{data!r} is neither an example ({', '.join(EXAMPLES)}) nor a file")
-    else:
-        task = TASKS["table" if asks else "snow"]
+    task = _task(data, chosen)
     if paper:
         if task.name != "snow":
-            raise ScratchmlError(f"--paper is about weather, not about {task.name}")
+            raise ScratchmlError(f"--paper is about weather, not about {task.about}")
         chosen = {**dataset.PAPER, **chosen}
-    _check_dataset(task.name, data, chosen)
-    if choices.get("reading"):
-        if data in EXAMPLES:
-            raise ScratchmlError(f"{next(iter(choices['reading']))}: {data} is in the package")
-        chosen["reading"] = Reading.from_json(choices["reading"])
+    _check_dataset(task, data, chosen)
+    reading = Reading.from_json(choices.get("reading", {}))
+    if data not in EXAMPLES:
+        if reading != Reading():
+            chosen["reading"] = reading
+    elif reading != Reading():
+        first = next(iter(choices["reading"]))
+        raise ScratchmlError(f"{first} is about reading a file; {data} comes with the package")
     if "seed" in top:
         chosen["seed"] = top["seed"]
     training = {**asdict(task.training), **choices.get("training", {})}
@@ -127,8 +142,11 @@ def run_of(choices: Choices, *, paper: bool = False) -> Run:
     if threshold is not None:
         check_number("threshold", threshold)
     check_number("percentile", percentile)
-    if name is not None and not isinstance(name, str):
-        raise ScratchmlError(f"name {name!r}: it must be a text")
+    check_percentile(percentile)
+    if name is not None:
+        if not isinstance(name, str):
+            raise ScratchmlError(f"name {name!r}: it must be a text")
+        check_name(name)
     return Run(data, task.recipe(**chosen), Training(**training), threshold, percentile, name)
 
 
@@ -136,58 +154,111 @@ def load_choices(path: Path) -> Choices:
     """Read a recipe file; the data's path in it is relative to the file's folder.
 
     Raises:
-        ScratchmlError: it is not TOML, or not of sections.
+        ScratchmlError: it is not TOML, or has an unknown section or choice.
         OSError: it cannot be read.
     """
     try:
         values = tomllib.loads(path.read_text("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ScratchmlError(f"{path}: this is not a TOML file ({error})") from None
+    except (ValueError, RecursionError) as error:  # not text, not TOML, a number of 5,000 digits
+        said = "too deeply nested" if isinstance(error, RecursionError) else error
+        raise ScratchmlError(f"{path}: this is not a TOML file ({said})") from None
     choices: Choices = {"": {}}
     for name, value in values.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and name:
             choices[name] = value
         else:
             choices[""][name] = value
+    try:
+        check_names(choices)
+    except ScratchmlError as error:
+        raise ScratchmlError(f"{path}: {error}") from None
     data = choices[""].get("data")
-    if isinstance(data, str) and data not in EXAMPLES:
-        choices[""]["data"] = str(path.parent / data)
+    if isinstance(data, str) and data and data not in EXAMPLES:
+        choices[""]["data"] = _beside(path, data)
     return choices
 
 
+def _beside(recipe: Path, data: str) -> str:
+    """The data's path as it is from here; a file that is named as an example keeps its ``./``."""
+    try:
+        there = Path(data).expanduser()
+    except RuntimeError:  # ~nobody
+        there = Path(data)
+    path = str(recipe.parent / there)
+    return f"./{path}" if path in EXAMPLES else path
+
+
 def merge(*layers: Mapping[str, Mapping[str, Any]]) -> Choices:
-    """Choices of all layers; of two the later one wins."""
+    """Choices of all layers; of two the later one wins, as a label does over an earlier target."""
     merged: Choices = {}
     for layer in layers:
         for section, chosen in layer.items():
-            merged.setdefault(section, {}).update(chosen)
+            into = merged.setdefault(section, {})
+            for asked, dropped in (("label", ("target",)), ("target", ("label", "positive"))):
+                if chosen.get(asked):
+                    for name in dropped:
+                        into.pop(name, None)
+            into.update(chosen)
     return merged
 
 
-def _check_dataset(task: str, data: str, chosen: Mapping[str, Any]) -> None:
-    own = _choices_of(task)
+def check_names(choices: Mapping[str, Any]) -> None:
+    """Refuse sections and choices that no recipe has.
+
+    Raises:
+        ScratchmlError: with what was perhaps meant.
+    """
+    for section, chosen in choices.items():
+        if section not in SECTIONS:
+            raise ScratchmlError(f"unknown section [{section}]: {_near(section, SECTIONS)}")
+        if not isinstance(chosen, Mapping):
+            raise ScratchmlError(f"{section} is a section: write [{section}], its choices below")
+        for name in chosen:
+            if name not in SECTIONS[section]:
+                raise ScratchmlError(_unknown(section, name))
+
+
+def _unknown(section: str, name: str) -> str:
+    where = f"in [{section}]" if section else "above the sections"
+    if name in SECTIONS and name:
+        return f"{name} is a section: write [{name}], its choices below"
+    for other, names in SECTIONS.items():
+        if name in names:
+            there = f"in [{other}]" if other else "above the sections"
+            return f"{name} stands {where}: it belongs {there}"
+    return f"unknown choice {name!r} {where}: {_near(name, SECTIONS[section])}"
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    known = [word for word in known if word]
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+
+
+def _task(data: object, chosen: Mapping[str, Any]) -> Task:
+    """An example, or what a file is: a table, if a label or target is asked for, else weather."""
+    if not isinstance(data, str) or not data or "\0" in data:
+        raise ScratchmlError(f"data {data!r}: it must be {', '.join(EXAMPLES)} or a file")
+    if data in EXAMPLES:
+        return TASKS[data]
+    path = Path(data)
+    if path.suffix.lower() == ENDING:
+        raise ScratchmlError(f"{data}: a recipe cannot be the data: name an example or a table")
+    if not path.suffix and not path.exists():
+        raise ScratchmlError(f"{data!r} is neither an example ({', '.join(EXAMPLES)}) nor a file")
+    return TASKS["table" if chosen.get("label") or chosen.get("target") else "snow"]
+
+
+def _check_dataset(task: Task, data: str, chosen: Mapping[str, Any]) -> None:
+    own = choices_of(task.name)
     for name in chosen:
         if name in own:
             continue
-        if task == "snow" and data != "snow" and name in _choices_of("table"):
+        if task.name == "snow" and data != "snow" and name in choices_of("table"):
             raise ScratchmlError(
-                f"{name} is about tables of samples: name what is asked as well, --label for "
-                f"classes or --target for a number"
+                f"{name} is about tables of samples: say what is asked of this one, the column of "
+                f"classes (--label) or of a number (--target)"
             )
-        tasks = [other for other in TASKS if name in _choices_of(other)]
-        if tasks:
-            raise ScratchmlError(f"{name} is about {' and '.join(tasks)}, not about {task}")
-        _check_names("choice", [name], own, " in [dataset]")
-
-
-def _choices_of(task: str) -> list[str]:
-    return [f.name for f in fields(TASKS[task].recipe) if f.name not in ("reading", "seed")]
-
-
-def _check_names(kind: str, names: Iterable[str], known: Iterable[str], where: str = "") -> None:
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, [word for word in known if word], 1)
-            words = ", ".join(word for word in known if word)
-            hint = f"did you mean {near[0]}?" if near else f"known are {words}"
-            raise ScratchmlError(f"unknown {kind} {name!r}{where}: {hint}")
+        others = [other.about for other in TASKS.values() if name in choices_of(other.name)]
+        listed = " and ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
+        raise ScratchmlError(f"{name} is about {listed}, not about {task.about}")

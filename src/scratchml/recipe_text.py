@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,13 +11,8 @@ from typing import Any
 
 from scratchml.errors import ScratchmlError
 from scratchml.reading import Reading
-from scratchml.recipe import Choices, run_of
-from scratchml.tables import column_names, read_table
+from scratchml.recipe import EXAMPLES, Choices, run_of
 from scratchml.tasks import recipe_json, task_of
-from scratchml.weather.table import COLUMNS
-
-#: Texts of a column that is still taken for one of classes.
-MOST_CLASSES = 100
 
 #: What stands above each choice.
 COMMENTS = {
@@ -82,7 +76,7 @@ def recipe_text(choices: Choices, folder: Path = Path()) -> str:
     run = run_of(choices)
     values = recipe_json(run.dataset)
     seed = values.pop("seed")
-    data = run.data if run.path is None else Path(os.path.relpath(run.path, folder)).as_posix()
+    data = run.data if run.path is None else _path_text(run.path, folder)
     reading = {**Reading().to_json(), **values.pop("reading", {})}
     parts = [
         "# A recipe, to be run with: scratchml run THIS_FILE\n"
@@ -93,56 +87,18 @@ def recipe_text(choices: Choices, folder: Path = Path()) -> str:
         parts.append("[reading]\n" + _lines(reading))
     parts.append("[dataset]\n" + _lines(values))
     training = {**asdict(run.training), "threshold": run.threshold}
-    if task_of(run.dataset).name == "digits" or values.get("target"):
-        del training["threshold"]
+    if len(task_of(run.dataset).classes) > 2 or values.get("target"):
+        del training["threshold"]  # which is of a yes or no
     parts.append("[training]\n" + _lines(training))
     parts.append("[quantization]\n" + _lines({"percentile": run.percentile}))
     parts.append("[export]\n" + _lines({"name": run.name}))
     return "\n".join(parts)
 
 
-def proposal(path: Path, reading: Reading | None = None) -> Choices:
-    """Choices for a file of somebody's: what its columns look like they are.
-
-    Hours of weather are weather. Elsewhere columns of numbers are features, the last column of a
-    few texts is the label, and without one the last column of numbers is the target.
-
-    Raises:
-        ScratchmlError: the file is no table, or has nothing to learn from.
-    """
-    reading = reading or Reading()
-    names = [name for name in column_names(path, reading) if name]
-    choices: Choices = {"": {"data": str(path)}}
-    if set(COLUMNS) <= set(names):
-        return choices
-    cells = read_table(path, reading, numbers=(), texts=names, missing=True)
-    numbers, few = [], []
-    for name in names:
-        texts = list(cells[name].cat.categories)
-        is_number = _are_numbers(texts, reading.decimal)
-        if name in (reading.time, "time"):
-            if is_number and not reading.time_format:  # no dates, but elapsed seconds
-                choices["reading"] = {"time_format": "seconds"}
-        elif is_number:
-            numbers.append(name)
-        elif 2 <= len(texts) <= MOST_CLASSES:
-            few.append(name)
-    chosen: dict[str, Any] = {"label": few[-1]} if few else {}
-    if not few and len(numbers) > 1:
-        chosen["target"] = numbers.pop()
-    if not numbers or not chosen:
-        raise ScratchmlError(
-            f"{path}: needed are columns of numbers to read, and one of classes or numbers to "
-            f"tell; there are {', '.join(names[:20])}"
-        )
-    return {**choices, "dataset": {"features": numbers, **chosen}}
-
-
-def _are_numbers(texts: list[str], decimal: str) -> bool:
-    try:
-        return all(math.isfinite(float(text.replace(decimal, "."))) for text in texts)
-    except ValueError:
-        return False
+def _path_text(path: Path, folder: Path) -> str:
+    """The data's path, as it is from the folder; a file that is named as an example is one."""
+    text = Path(os.path.relpath(path, folder)).as_posix()
+    return f"./{text}" if text in EXAMPLES or text.startswith("~") else text
 
 
 def _lines(values: Mapping[str, Any]) -> str:
@@ -150,13 +106,26 @@ def _lines(values: Mapping[str, Any]) -> str:
     lines = []
     for name, value in values.items():
         lines += [f"# {line}" for line in COMMENTS[name].splitlines()]
-        lines.append(f"# {name} =" if value is None else f"{name} = {_toml(value)}")
+        lines.append(f"# {name} =" if value is None else f"{name} = {toml_value(value)}")
     return "\n".join(lines) + "\n"
 
 
-def _toml(value: Any) -> str:
-    """JSON's texts, numbers, truths and lists are TOML's as well; a table needs another sign."""
+def toml_value(value: Any) -> str:
+    """A value of JSON's as TOML writes it, on one line.
+
+    JSON's numbers, truths and lists are TOML's as well, and its texts but for one sign, DEL, that
+    TOML wants escaped; a table needs another sign between key and value.
+
+    Raises:
+        ScratchmlError: a text holds half a character of UTF-16, which TOML has no way to write.
+    """
     if isinstance(value, Mapping):
-        pairs = (f"{json.dumps(k)} = {json.dumps(v)}" for k, v in value.items())
-        return "{" + ", ".join(pairs) + "}"
-    return json.dumps(value, ensure_ascii=False)
+        return "{" + ", ".join(f"{toml_value(k)} = {toml_value(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ScratchmlError(f"{value!a} is not text that a recipe can hold") from None
+    return text.replace("\x7f", "\\u007f")

@@ -7,7 +7,7 @@ board; the floats that the network is trained on are computed from the counts. W
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -161,14 +161,17 @@ class Dataset:
 
 
 def check_whole(name: str, value: object, least: int, most: int) -> None:
-    """Refuse a choice that is not an integer from ``least`` to ``most``."""
-    if not isinstance(value, int) or not least <= value <= most:
+    """Refuse a choice that is not an integer from ``least`` to ``most``; a truth is none."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise ScratchmlError(f"{name} {value!r}: it must be a whole number, {least} to {most}")
 
 
 def check_number(name: str, value: object) -> None:
-    """Refuse a choice that is not a finite number."""
-    if not isinstance(value, (int, float)) or not math.isfinite(value):
+    """Refuse a choice that is not a finite number that a float can hold."""
+    largest = sys.float_info.max
+    if isinstance(value, bool) or not (
+        isinstance(value, (int, float)) and -largest <= value <= largest  # which NaN is not
+    ):
         raise ScratchmlError(f"{name} {value!r}: it must be a number")
 
 

@@ -44,6 +44,10 @@ class Training:
             check_whole(name, getattr(self, name), 1, 2**31)
         for name in ("learning_rate", "dropout"):
             check_number(name, getattr(self, name))
+        if self.learning_rate <= 0:
+            raise ScratchmlError(f"learning_rate {self.learning_rate:g}: it must be above 0")
+        if not 0 <= self.dropout < 1:
+            raise ScratchmlError(f"dropout {self.dropout:g}: it must be from 0 to below 1")
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,11 @@ class Task:
     recipe: type[AnyRecipe]
     classes: tuple[str, ...]
     training: Training
+
+    @property
+    def about(self) -> str:
+        """What its data is about, in a message."""
+        return {"snow": "weather", "table": "tables of samples"}.get(self.name, self.name)
 
 
 EXERCISES = Training((16,), 60, 32, 2e-3, 0.0, 10)

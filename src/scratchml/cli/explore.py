@@ -28,9 +28,9 @@ from scratchml.recipe import Run
 @with_choices("reading", "dataset")
 def explore_command(
     data: opt.Data = "snow",
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the pictures.")] = Path(
-        "build/explore"
-    ),
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="For the pictures.")
+    ] = Path("build/explore"),
     draw: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw PNG files.")] = True,
     as_json: opt.Json = False,
     **choices: Any,

@@ -14,11 +14,11 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="snow (ten years of hourly weather from Idaho, built in), digits (1,797 images of 8x8 "
-        "pixels, built in), exercises (acceleration of a wrist, built in); a CSV file of hours, "
-        "plain or gzip, with the columns time, temperature_2m (C), relative_humidity_2m (%) and "
-        "snowfall (cm); any CSV table, with --features and --label or --target; or a recipe, "
-        "a TOML file as init writes it.",
+        help="One of three examples that are built in, snow (ten years of hourly weather from "
+        "Idaho), digits (1,797 images of 8x8 pixels) or exercises (acceleration of a wrist); any "
+        "CSV table, plain or gzip, with --features and --label or --target; a CSV file of hours, "
+        "with the columns time, temperature_2m (C), relative_humidity_2m (%) and snowfall (cm); "
+        "or a recipe, a TOML file as scratchml init writes it. Options win over a recipe.",
     ),
 ]
 Table = Annotated[
@@ -43,16 +43,24 @@ AnyModel = Annotated[
     Path, typer.Argument(metavar="MODEL", help="model.npz or model.tflite.", readable=False)
 ]
 OutputBeside = Annotated[
-    Path | None, typer.Option("-o", "--output", help="Folder. Default: the model's own.")
+    Path | None,
+    typer.Option("-o", "--output", metavar="FOLDER", help="Folder. Default: the model's own."),
 ]
 Output = Annotated[
     Path | None,
     typer.Option(
-        "-o", "--output", help="Folder for the files. Default: build/, and there the data's name."
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        help="For the files. Default: build/, and there the data's name.",
+        show_default=False,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Of everything random. Default: 0.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="Of everything random. Default: 0.", show_default=False),
+]
 RowsSeed = Annotated[int, typer.Option("--seed", min=0, help="Of the random rows.")]
 Paper = Annotated[
     bool,
@@ -81,5 +89,5 @@ Percentile = Annotated[
     ),
 ]
 RandomRows = Annotated[
-    int, typer.Option("--rows", min=1, max=MOST_ROWS, help="Random rows to compare.")
+    int, typer.Option("--rows", min=1, max=MOST_ROWS, metavar="N", help="Random rows to compare.")
 ]

@@ -18,6 +18,7 @@ from scratchml import oracle, pictures, tasks
 from scratchml.checkpoint import Checkpoint
 from scratchml.cli.choices import chosen
 from scratchml.cli.console import log, note
+from scratchml.dataset import PAPER
 from scratchml.errors import ScratchmlError
 from scratchml.evaluate import AnyEvaluation, choose_threshold, threshold_code
 from scratchml.export import check_name, is_free_name
@@ -25,7 +26,7 @@ from scratchml.files import atomic_write
 from scratchml.mlp import MLP, OUTPUTS
 from scratchml.quantize import quantize
 from scratchml.quantized import QuantizedMLP
-from scratchml.recipe import EXAMPLES, Run, load_choices, merge, run_of
+from scratchml.recipe import ENDING, EXAMPLES, Choices, Run, load_choices, merge, run_of
 from scratchml.rows import Dataset, Scaler
 from scratchml.sensors import SensorDataset
 from scratchml.train import Epoch, History, train
@@ -39,13 +40,15 @@ def read_choices(
     data: str | None, seed: int | None, paper: bool, options: Mapping[str, Any]
 ) -> Run:
     """What is to be done: options that were given win over the recipe file's choices."""
-    layers = []
-    if data is not None and data.endswith(".toml"):
-        layers.append(load_choices(Path(data)))
+    recipe: Choices = {}
+    if data is not None and data.lower().endswith(ENDING):
+        recipe = load_choices(Path(data))
         data = None
+        if paper and recipe.get("dataset", {}).keys() & PAPER.keys():
+            note("note: what the recipe chooses wins over --paper")
     top = {"data": data, "seed": seed}
     given = {name: value for name, value in top.items() if value is not None}
-    return run_of(merge(*layers, {"": given}, chosen(options)), paper=paper)
+    return run_of(merge(recipe, {"": given}, chosen(options)), paper=paper)
 
 
 def read_data(run: Run) -> Dataset:
@@ -101,7 +104,8 @@ def check_threshold(data: Dataset, wanted: float | None) -> None:
     if wanted is None:
         return
     if tasks.output_of(data)[0] != "sigmoid":
-        raise ScratchmlError("--threshold is about yes or no; the likeliest class needs none")
+        needless = "the likeliest class needs none" if data.classes else "a number has none"
+        raise ScratchmlError(f"--threshold is about yes or no; {needless}")
     threshold_code(wanted)
 
 
@@ -170,10 +174,15 @@ def data_again(
 
 
 def model_name(name: str | None, model: QuantizedMLP, path: Path) -> str:
-    """The name in C: what was asked for, or the example's, or else the file's."""
+    """The name in C: what was asked for, or the example's, or else the file's.
+
+    A table's model is named after its folder, which ``run`` names after the table.
+    """
     if name is None:
-        task = model.metadata.get("task")
-        stem = re.sub(r"\W", "_", path.stem, flags=re.ASCII)
+        task, stem = model.metadata.get("task"), path.stem
+        if task == "table" and stem == "model":
+            stem = f"{path.resolve().parent.name}_model"
+        stem = re.sub(r"\W", "_", stem, flags=re.ASCII)
         name = f"{task}_model" if isinstance(task, str) and task in EXAMPLES else stem
         if not is_free_name(name):
             name = f"model_{name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from itertools import cycle
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,6 +30,7 @@ GOLDEN_ROW = 3
 @guarded
 def trace_command(
     model: opt.Int8Model,
+    data_file: opt.Table = None,
     readings: Annotated[
         str | None,
         typer.Option(
@@ -57,7 +59,9 @@ def trace_command(
     quantized = QuantizedMLP.load(model)
     if layer is not None and layer > len(quantized.layers):
         raise ScratchmlError(f"--layer {layer}: the model's last one is {len(quantized.layers)}")
-    run = _inference(quantized, model.name, readings, codes, row)
+    if data_file is not None and row is None:
+        raise ScratchmlError(f"{data_file}: a file is for --row, which says which of its test rows")
+    run = _inference(quantized, model.name, readings, codes, row, data_file)
     show(*page(run, layer=layer, outputs=outputs), as_json=as_json)
     if as_json:
         print_json(run.as_json())
@@ -66,7 +70,12 @@ def trace_command(
 
 
 def _inference(
-    model: QuantizedMLP, name: str, readings: str | None, codes: str | None, row: int | None
+    model: QuantizedMLP,
+    name: str,
+    readings: str | None,
+    codes: str | None,
+    row: int | None,
+    data_file: Path | None,
 ) -> Inference:
     given = {"--input": readings, "--codes": codes, "--row": row}
     chosen = [option for option, value in given.items() if value is not None]
@@ -82,7 +91,8 @@ def _inference(
         return Inference.of_counts(model, counts, name=name, origin=origin)
     if row is not None:
         origin = f"test row {row} of the model's data"
-        return Inference.of_counts(model, row_of_data(model, row), name=name, origin=origin)
+        counts = row_of_data(model, row, data_file)
+        return Inference.of_counts(model, counts, name=name, origin=origin)
     if codes is not None:
         origin = "the int8 codes that were given"
         return Inference.of_codes(model, parse_codes(model.inputs, codes), name=name, origin=origin)
@@ -90,9 +100,9 @@ def _inference(
     return Inference.of_codes(model, golden_inputs(model)[GOLDEN_ROW], name=name, origin=origin)
 
 
-def row_of_data(model: QuantizedMLP, row: int) -> list[int]:
+def row_of_data(model: QuantizedMLP, row: int, path: Path | None) -> list[int]:
     """Counts of a test row of the data that the model was trained on."""
-    counts = data_of_int8(None, model).test.counts
+    counts = data_of_int8(path, model).test.counts
     if row >= len(counts):
         raise ScratchmlError(f"--row {row}: there are test rows 0 to {len(counts) - 1}")
     return [int(count) for count in counts[row]]
@@ -104,7 +114,10 @@ def parse_readings(scaler: Scaler, inputs: int, text: str) -> list[int]:
     Raises:
         ScratchmlError: not one number for each input, or its counts do not fit in 32 bits.
     """
-    channels = [f"{printable(name)} ({printable(unit)})" for name, unit, _ in scaler.channels]
+    channels = [
+        f"{printable(name)} ({printable(unit)})" if unit else printable(name)
+        for name, unit, _ in scaler.channels
+    ]
     order = ", ".join(channels[:4]) + ", ..." * (inputs > len(channels[:4]))
     counts = []
     for word, resolution in zip(_words("--input", text, inputs, order), cycle(scaler.resolution)):

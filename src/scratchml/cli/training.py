@@ -30,7 +30,7 @@ from scratchml.cli.steps import (
 )
 from scratchml.engine import compiler
 from scratchml.evaluate import evaluate
-from scratchml.export import check_name, export_c
+from scratchml.export import export_c
 from scratchml.files import atomic_write, staging
 
 
@@ -50,10 +50,11 @@ def run_command(
     """Everything: load, train, evaluate, quantize, export, verify.
 
     Writes model.npz, model.tflite, NAME.c, NAME.h, metrics.json, history.csv and pictures.
+
+    Of a table of your own: scratchml run mydata.csv --features ax,ay,az --label gesture. With every
+    choice in a file: scratchml init mydata.csv, and then scratchml run mydata.toml.
     """
     run = read_choices(data, seed, paper, choices)
-    if run.name is not None:
-        check_name(run.name)
     compiler()  # verifying needs one: say so before the work
     target = output_folder(output, run)
     with staging(target) as folder:
@@ -67,7 +68,7 @@ def run_command(
 
         model = quantize_trained(checkpoint, rows, run.percentile)
         model.save(folder / "model.tflite")
-        name = model_name(run.name, model, Path(f"{run.title}_model"))
+        name = model_name(run.name, model, Path(f"{run.title}_model.tflite"))
         source, _ = export_c(model, folder, name=name)
         networks = {"float": evaluate(net, rows.test), "int8": evaluate(model, rows.test)}
         evaluations = {**networks, **report.baseline_evaluations(rows)}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
 
 from scratchml.export import flash_bytes
+from scratchml.front_end import FrontEnd
 from scratchml.layer_errors import LayerError
 from scratchml.litert import Difference
 from scratchml.quantized import QuantizedMLP
@@ -74,6 +75,8 @@ def file_json(file: File, size: int) -> dict[str, Any]:
         ],
         "output_quantization": asdict(model.output_quantization),
         "features": asdict(model.scaler) if model.scaler else None,
+        "front_end": asdict(model.front_end) if model.front_end else None,
+        "target": asdict(model.target) if model.target else None,
         "threshold": model.threshold if model.output == "sigmoid" else None,
         "metadata": dict(model.metadata),
         "notes": file.notes,
@@ -90,15 +93,39 @@ def file_table(file: File, size: int) -> Table:
     table.add_row("output", f"{model.outputs} x {file.output_type}, {model.output}")
     if model.scaler:
         channels = zip(model.scaler.names, model.scaler.units, strict=True)
-        table.add_row("features", plain(", ".join(f"{name} ({unit})" for name, unit in channels)))
+        table.add_row("features", plain(", ".join(_with_unit(*channel) for channel in channels)))
+    if model.front_end:
+        table.add_row("front end", plain(_front_end_line(model.front_end)))
     if model.classes:
         table.add_row("classes", plain(", ".join(model.classes)))
     if model.output == "sigmoid" and model.outputs == 1:
         table.add_row("threshold", f"{model.threshold:.4g}, code {model.decision_threshold}")
+    if target := model.target:
+        told = _with_unit(target.name, target.unit)
+        table.add_row("target", plain(f"{told} = {target.std:.4g} * output + {target.mean:.4g}"))
     for key, value in model.metadata.items():
         if key != "classes":
-            table.add_row(plain(key), plain(str(value)))
+            table.add_row(plain(key), plain(_value_text(value)))
     return table
+
+
+def _with_unit(name: str, unit: str) -> str:
+    return f"{name} ({unit})" if unit else name
+
+
+def _front_end_line(front_end: FrontEnd) -> str:
+    names = ", ".join(channel.name for channel in front_end.channels)
+    given = ", ".join(front_end.statistics) or "all samples"
+    return f"{front_end.window} samples of {names}, every {front_end.step}: {given} of each"
+
+
+def _value_text(value: Any) -> str:
+    """A recipe's choices without those that are empty; anything else as it is."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    return ", ".join(
+        f"{name}: {choice}" for name, choice in value.items() if choice not in ("", [])
+    )
 
 
 def verify_table(comparisons: Iterable[Comparison], *, oracle: bool) -> Table:

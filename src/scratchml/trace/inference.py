@@ -101,6 +101,15 @@ class Inference:
             return Decision(real, index, names[index], *threshold)
         return Decision(real)
 
+    @property
+    def target_counts(self) -> int | None:
+        """Of a regression with a target: its counts, as the exported C has them for the output."""
+        target = self.model.target
+        if target is None:
+            return None
+        counts = float(target.real(np.array(self.decision.real))[0]) * target.resolution
+        return round(counts) if abs(counts) < 2**31 else None  # a file may say anything
+
     def as_json(self) -> dict[str, Any]:
         """Everything as JSON values; from the integers alone the output can be computed again."""
         model, difference = self.model, self.difference
@@ -129,6 +138,7 @@ class Inference:
                 "real": reals(target, self.numpy.output),
             },
             "decision": asdict(self.decision),
+            "target": self._target_json(),
             "first_difference": dict(zip(("where", "numpy", "c"), difference, strict=True))
             if difference
             else None,
@@ -138,6 +148,13 @@ class Inference:
         if self.readings is None:
             return None
         return [{**asdict(r), "real": r.counts / r.resolution} for r in self.readings]
+
+    def _target_json(self) -> dict[str, Any] | None:
+        target, counts = self.model.target, self.target_counts
+        if target is None or counts is None:
+            return None
+        real = counts / target.resolution
+        return {"name": target.name, "unit": target.unit, "counts": counts, "real": real}
 
     def _layer_json(self, i: int, layer: QuantizedDense) -> dict[str, Any]:
         in_numpy, in_c = self.numpy.layers[i], self.c.layers[i]

@@ -85,7 +85,7 @@ def _input(run: Inference, limit: int) -> RenderableType:
     rows = table(
         ("k", range(len(shown))),
         ("channel", [printable(r.channel) for r in shown]),
-        ("reading", [_reading(r) for r in shown]),
+        ("reading", [in_units(r.counts, r.resolution, r.unit) for r in shown]),
         ("v", [r.counts for r in shown]),
         ("d", [r.difference for r in shown]),
         ("r", [r.requantized for r in shown]),
@@ -110,10 +110,10 @@ def _channels(scaler: Scaler, readings: tuple[Reading, ...], limit: int) -> Tabl
     )
 
 
-def _reading(r: Reading) -> str:
-    """In units, with the decimals that tell two counts apart."""
-    decimals = len(str(r.resolution - 1)) if r.resolution > 1 else 0
-    return f"{r.counts / r.resolution:.{decimals}f} {printable(r.unit)}"
+def in_units(counts: int, resolution: int, unit: str) -> str:
+    """Counts in units, with the decimals that tell two counts apart."""
+    decimals = len(str(resolution - 1)) if resolution > 1 else 0
+    return f"{counts / resolution:.{decimals}f} {printable(unit)}".rstrip()
 
 
 def _worked_reading(r: Reading, scale: float) -> list[Line]:
@@ -204,6 +204,13 @@ def sentence(run: Inference) -> str:
         return (
             f"code {codes[i]}: probability {decision.real[i]:.3f}, the greatest of {len(codes)}: "
             f"class {printable(decision.name)}"
+        )
+    target, counts = run.model.target, run.target_counts
+    if target is not None and counts is not None:
+        told = in_units(counts, target.resolution, target.unit)
+        return (
+            f"code {codes[0]}: {decision.real[0]:.4g} * {target.std:.6g} + {target.mean:.6g} = "
+            f"{told}: {printable(target.name)}"
         )
     scale = run.model.output_quantization.scale
     pairs = zip(codes[:VALUES], real_texts(decision.real[:VALUES], scale), strict=True)
