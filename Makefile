@@ -56,7 +56,6 @@ benchmark: $(VENV)/.test ## measure the figures in the README
 	$(BIN)/python benchmarks/exercises.py
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/engine_cycles.py
-	$(BIN)/python benchmarks/front_end_cycles.py
 	$(BIN)/python benchmarks/host_speed.py
 	$(BIN)/python benchmarks/csv_reading.py
 
