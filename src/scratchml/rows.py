@@ -162,7 +162,7 @@ class Dataset:
 
 def check_whole(name: str, value: object, least: int, most: int) -> None:
     """Refuse a choice that is not an integer from ``least`` to ``most``."""
-    if not isinstance(value, int) or not least <= value <= most:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise ScratchmlError(f"{name} {value!r}: it must be a whole number, {least} to {most}")
 
 
