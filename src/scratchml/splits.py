@@ -69,7 +69,8 @@ def by_group(
 ) -> Parts:
     """Whole groups (persons, machines, days) for each part: those of the test are strangers.
 
-    In random order, each goes to the part that lacks most of its share of the rows.
+    In random order, each goes to the part that lacks most of its share of the rows (the method of
+    Adams, where all groups are of one size: no part has more than its share, rounded up).
 
     Args:
         groups: ``[n]``, the group of each row.
