@@ -169,7 +169,7 @@ def test_which_group_comes_where_is_random() -> None:
 def test_fewer_groups_than_parts_are_refused(n: int) -> None:
     with pytest.raises(ScratchmlError, match=f"^{n} groups are too few"):
         by_group(np.arange(20) % n, 0.2, 0.3, random(0))
-    with pytest.raises(ScratchmlError, match="^3 groups, 2 of them for the test, are too few"):
+    with pytest.raises(ScratchmlError, match=r"^3 groups, 2 of them for the test, are too few"):
         by_group(np.arange(20) % 3, 0.2, 0.3, random(0), [0, 1])
 
 
