@@ -53,16 +53,17 @@ def found_resolution(values: npt.NDArray[np.float64], most: int = MAX_COUNT) -> 
     for decimals in range(MOST_DECIMALS):
         power = int(10**decimals)
         # the first few settle it for most powers
-        if _are_whole(values[:1000] * power) and _are_whole(values * power):
+        if _are_whole(values[:1000] * power, size) and _are_whole(values * power, size):
             return power
         if size * power * 10 > most or (decimals >= DECIMALS and spread * power >= FINE):
             return power
     return int(10**MOST_DECIMALS)
 
 
-def _are_whole(values: npt.NDArray[np.float64]) -> bool:
+def _are_whole(values: npt.NDArray[np.float64], size: float) -> bool:
+    """Whether they are but for the last digits of a float; those of a sum are of its size."""
     off = np.abs(values - np.rint(values))
-    return bool((off <= np.clip(np.abs(values) * 1e-7, 1e-6, 1e-2)).all())
+    return bool((off <= np.minimum(np.maximum(1e-7 * np.abs(values), 1e-9 * size), 1e-2)).all())
 
 
 def counts_of(values: npt.NDArray[np.float64], recipe: Recipe, training: Places) -> Counts:
@@ -72,7 +73,7 @@ def counts_of(values: npt.NDArray[np.float64], recipe: Recipe, training: Places)
         training: where the training windows begin.
 
     Raises:
-        ScratchmlError: a count is too large, or there is no median.
+        ScratchmlError: a count is too large or infinite, or there is no median.
     """
     counts = np.rint(values * np.array(recipe.resolution))
     learnt = np.zeros(len(values) + 1, np.int64)
@@ -87,6 +88,8 @@ def counts_of(values: npt.NDArray[np.float64], recipe: Recipe, training: Places)
             if len(known) == 0:
                 raise ScratchmlError(f"{name} has no value in the training rows: leave it out")
             column[holes] = np.rint(np.median(known))
+        if not np.isfinite(column).all():
+            raise ScratchmlError(f"{name} has a value that is infinite: take that sample out")
         worst = column[np.abs(column).argmax()]
         if abs(worst) > most:
             coarser = "choose a coarser --resolution" if resolution > 1 else "use a larger unit"

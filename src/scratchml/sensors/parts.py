@@ -66,7 +66,7 @@ def check_parts(
         if len(part) == 0:
             raise ScratchmlError(
                 f"no {name} row is left of {len(y):,} by the split by {recipe.split}: use more "
-                f"data, or another share"
+                f"data, shorter windows or another share"
             )
         absent = np.setdiff1d(np.arange(len(classes)), y[part])
         if len(absent):

@@ -109,7 +109,7 @@ def without_holes(
     elif missing:
         notes.append(f"missing values, {missing:,} of them, became the training rows' median")
     if table.empty:
-        raise ScratchmlError("no sample has all its values")
+        raise ScratchmlError("there is no sample that has all its values")
     return table, breaks
 
 
