@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from dataclasses import replace
 from itertools import pairwise
@@ -155,7 +156,12 @@ def test_windows_and_targets_are_those_of_a_loop(table: pd.DataFrame, recipe: Re
     expected = expected_windows(table.to_dict("records"), recipe)
     answers = [answer for _, answer in expected.values()]
     assume(len(expected) >= 6 and len(set(answers)) > 1)
-    data = make_dataset(table, recipe)
+    try:
+        data = make_dataset(table, recipe)
+    except ScratchmlError as error:
+        # of so few training rows all may be alike; that is tested elsewhere
+        assume(not re.search("has (one|no) value in (all|the) training rows", str(error)))
+        raise
     found = joined(data)
     fill_in(expected, data.train.index.tolist(), recipe)
     assert set(found) == set(expected)

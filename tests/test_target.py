@@ -154,6 +154,15 @@ def test_errors_are_scikit_learns_in_units(
     assert metrics["r2"] > 0.98 and metrics["mae"] < 30
 
 
+def test_rows_of_another_scale_are_refused(model: sml.QuantizedMLP, data: SensorDataset) -> None:
+    """Their numbers would be of no unit; made with the model's target they are judged."""
+    other = weights(seed=3)
+    with pytest.raises(ScratchmlError, match=r"the model tells weight with mean .* target=model"):
+        evaluate(model, sensors.make_dataset(other, data.recipe, scaler=model.scaler).test)
+    again = sensors.make_dataset(other, data.recipe, scaler=model.scaler, target=model.target)
+    assert evaluate(model, again.test).metrics()["mae"] < 30
+
+
 def test_the_plane_is_scikit_learns(data: SensorDataset) -> None:
     reference = sklearn.linear_model.LinearRegression().fit(
         data.train.x.astype(float), data.train.y.astype(float)
