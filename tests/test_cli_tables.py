@@ -31,6 +31,7 @@ import scratchml as sml
 from scratchml import oracle
 from scratchml.engine import compiler
 from scratchml.resources import engine_folder, engine_sources
+from scratchml.tasks import TASKS
 
 QUICK = ("--rows", "300", "--no-pictures", "--epochs", "4")
 
@@ -42,7 +43,7 @@ OPTIONS = {
     ),
     "number": ("--features", "inside,outside", "--target", "power", "--balance", "none"),
 }
-NETWORKS = {"binary": [2, 32, 1], "classes": [4, 32, 3], "number": [2, 32, 1]}
+ENDS = {"binary": (2, 1), "classes": (4, 3), "number": (2, 1)}
 KINDS = list(OPTIONS)
 
 
@@ -88,7 +89,8 @@ def test_a_run_leaves_a_verified_model_named_after_the_table(
     name = f"{tables[kind].stem}_model"
     assert {path.name for path in folder.iterdir()} == {*COMMON, f"{name}.c", f"{name}.h"}
     assert found == json.loads((folder / "metrics.json").read_text("utf-8"))
-    assert found["model"]["sizes"] == NETWORKS[kind]
+    inputs, outputs = ENDS[kind]
+    assert found["model"]["sizes"] == [inputs, *TASKS["table"].training.hidden, outputs]
     assert all(pair["differing"] == 0 for pair in found["verify"])
     rows = {pair["rows_name"]: pair["rows"] for pair in found["verify"]}
     assert rows["test rows"] == found["data"]["test"]["rows"]
@@ -395,6 +397,15 @@ def test_what_a_table_cannot_be_asked_ends_in_one_line(
     line = complaint(called("run", tables["binary"], "-o", folder, *options, *QUICK))
     assert message in line
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("command", ["run", "train", "explore"])
+def test_a_table_that_is_no_weather_is_told_what_to_say(
+    command: str, tables: dict[str, Path], no_temporary_files: Path
+) -> None:
+    line = refused(command, tables["binary"], "-o", no_temporary_files / "out")
+    assert line.startswith(f"error: {tables['binary']}: no column of this file is one of weather (")
+    assert "(--features, and --label or --target), or let scratchml init look at it" in line
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,9 @@ def test_installed_wheel_runs_from_another_folder(packages: Path, tmp_path: Path
     model = "build/digits/model.tflite"
     for arguments in (
         ["run", "--rows", "500", "--no-pictures"],
-        ["run", "digits", "--rows", "500", "--no-pictures", "--epochs", "3"],
+        ["init", "digits"],
+        ["run", "digits.toml", "--rows", "500", "--no-pictures", "--epochs", "3"],
+        ["train", "exercises", "--epochs", "1"],
         ["info", model],
         ["digest", model, "--rows", "1000"],
         ["trace", model, "--row", "0"],

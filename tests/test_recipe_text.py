@@ -163,6 +163,8 @@ def any_choices(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
         names = draw(st.lists(NAMES, min_size=2, max_size=4, unique=True))
         asked = draw(st.sampled_from(["label", "target"]))
         chosen |= {"features": names[1:], asked: names[0]}
+        if chosen.get("statistics"):
+            chosen.setdefault("window", 20)
         if asked == "target":
             chosen = {k: v for k, v in chosen.items() if k not in ("positive", "balance")}
     choices: dict[str, dict[str, Any]] = {

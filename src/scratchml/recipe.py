@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from scratchml import dataset, exercises, sensors
+from scratchml import dataset, exercises, sensors, weather
 from scratchml.calibrate import check_percentile
 from scratchml.errors import ScratchmlError
 from scratchml.export import check_name
@@ -93,21 +93,37 @@ class Run:
             raise ScratchmlError(f"{self.data} is no table of samples")
         return sensors.load(self.path, self.dataset)
 
+    def hours(self) -> pd.DataFrame:
+        """The hours that the data set is cut from; see ``weather.load``.
+
+        Raises:
+            ScratchmlError: also, with what to say instead, if the file is one of something else.
+        """
+        if not isinstance(self.dataset, dataset.Recipe):
+            raise ScratchmlError(f"{self.data} has no hours of weather")
+        self._check_weather()
+        reading = self.dataset.reading if self.path else None
+        return weather.load(self.path, reading, self.dataset.features)
+
     def load(self) -> Dataset:
         """The data set.
 
         Raises:
             ScratchmlError, OSError: as ``tasks.make``.
         """
-        if self.path and isinstance(self.dataset, dataset.Recipe):
-            names = column_names(self.path, self.dataset.reading)
-            if not set(names) & set(COLUMNS[1:]):
-                raise ScratchmlError(
-                    f"{self.path}: no column of this file is one of weather ({', '.join(COLUMNS)}):"
-                    f" of another table say what is read and what is asked (--features, and --label"
-                    f" or --target), or let scratchml init look at it"
-                )
+        self._check_weather()
         return make(self.dataset, self.path)
+
+    def _check_weather(self) -> None:
+        if self.path is None or not isinstance(self.dataset, dataset.Recipe):
+            return
+        names = column_names(self.path, self.dataset.reading)
+        if not set(names) & set(COLUMNS[1:]):
+            raise ScratchmlError(
+                f"{self.path}: no column of this file is one of weather ({', '.join(COLUMNS)}): of "
+                f"another table say what is read and what is asked (--features, and --label or "
+                f"--target), or let scratchml init look at it"
+            )
 
 
 def run_of(choices: Choices, *, paper: bool = False) -> Run:

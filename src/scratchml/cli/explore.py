@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scratchml import explore_pictures, explore_report, pictures, sensors, weather
+from scratchml import explore_pictures, explore_report, pictures, sensors
 from scratchml.cli import options as opt
 from scratchml.cli.app import app
 from scratchml.cli.choices import with_choices
@@ -61,7 +61,7 @@ Found = tuple[list[str], dict[str, Any]]
 
 
 def _hours(run: Run, recipe: Recipe, folder: Path | None, as_json: bool) -> Found:
-    table = weather.load(run.path, recipe.reading if run.path else None, recipe.features)
+    table = run.hours()
     found = explore_hours(table, recipe)
     # what a network reads, and no more: snowfall is what makes the classes
     drawn = [*FEATURES, *(name for name in recipe.features if name not in FEATURES)]
