@@ -199,6 +199,18 @@ def test_a_window_has_the_label_of_all_its_samples(
         assert row == counts[place - window + 1 : place + 1].ravel().tolist()
 
 
+def test_a_label_ahead_is_that_of_a_later_sample() -> None:
+    """Whatever the window itself holds; the recording must go on that long."""
+    table = gestures(3)
+    table.loc[table["time"] >= 2.5, "gesture"] = "idle"
+    data = make_dataset(table, replace(GESTURE, horizon=7, split="random", step=1))
+    found = joined(data)
+    assert len(found) == 9 * (100 - 25 - 7 + 1)
+    for place, (_, label) in found.items():
+        assert data.classes[int(label)] == table["gesture"][place + 7]
+    assert not any("two labels" in note for note in data.notes)
+
+
 # The split.
 
 

@@ -27,12 +27,14 @@ class Recipe:
         units: of the features, and ``resolution``: counts a unit; one for all, one for each, or
             none: no unit, and as many decimals as the table has.
         window: samples in a row that are read together; ``step``: from one window to the next.
-        horizon: samples from the newest of a window to the one whose label or target is asked.
+        horizon: samples from the newest of a window to the one whose label or target is asked; at
+            0 a window must have one label throughout.
         statistics: what is computed of each channel of a window, by name; none: the samples as
             they are.
         group: the column of what must not stand on both sides of a split by group, a person's name
             for instance; ``session``: one whose changes windows do not reach across, either.
-        split: ``group``, ``time`` or ``random``; by default the first that the table allows.
+        split: ``group``, ``time`` (by the clock, where there is one, of all groups together) or
+            ``random`` (class by class); by default the first that the table allows.
         test_groups: the groups of the test, by name; none: random ones.
         validation, test: share of the rows.
         balance: ``none``, or ``training``: undersample the larger classes there.
