@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from sample_tables import READ, weights
 from sklearn.neighbors import NearestCentroid
 
-from scratchml import Dataset, Rows, baselines, digits, make_dataset
-from scratchml.baselines import nearest_mean
+from scratchml import Dataset, Rows, baselines, digits, make_dataset, sensors
+from scratchml.baselines import always, linear_regression, nearest_mean
 from scratchml.evaluate import confusion_matrix
 
 NAMES = ["always no", "T < 2 C and RH >= 95 %", "persistence"]
@@ -129,3 +130,27 @@ def test_the_nearest_mean_sees_training_rows_only() -> None:
     data = digits.make_dataset()
     other = replace(data, test=data.train, validation=data.train)
     assert np.array_equal(nearest_mean(data, data.test), nearest_mean(other, data.test))
+
+
+def test_one_class_for_all() -> None:
+    scores = always(2, 4, 5)
+    assert scores.shape == (5, 4)
+    assert scores.argmax(axis=1).tolist() == [2] * 5
+    assert (np.sort(scores, axis=1) == [0, 0, 0, 1]).all()
+
+
+# A number.
+
+
+def test_the_plane_is_that_of_least_squares() -> None:
+    """Of training rows, each of them moved a little off a plane: no other plane is nearer."""
+    data = sensors.make_dataset(
+        weights(200), sensors.Recipe(features=READ, target="weight", split="random")
+    )
+    x, y = data.train.x.astype(float), data.train.y.astype(float)
+    trained = linear_regression(data, data.train)
+    best = float(((trained - y) ** 2).sum())
+    for column in (*x.T, np.ones(len(x))):  # the errors stand upright on all that is read
+        assert float((trained - y) @ column) == pytest.approx(0, abs=1e-3)
+        for step in (-0.01, 0.01):
+            assert float(((trained + step * column - y) ** 2).sum()) > best

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from scratchml import weather
 from scratchml.dataset import CHANNELS, PAPER, Recipe, WeatherDataset, is_snow, make_dataset
 from scratchml.errors import ScratchmlError
+from scratchml.reading import Reading
 from scratchml.rows import Dataset, Rows, Scaler
 
 examples = settings(deadline=None, max_examples=60)
@@ -601,3 +602,76 @@ def test_a_scaler_of_other_channels_is_refused(changes: dict[str, Any]) -> None:
     scaler = make_dataset(table(200), **HALF).scaler
     with pytest.raises(ScratchmlError, match="the hours are cut into"):
         make_dataset(table(200), scaler=replace(scaler, **changes), **HALF)
+
+
+# Other variables than the weather station's.
+
+
+def more_variables(n: int = 400) -> pd.DataFrame:
+    hours = table(n)
+    rng = np.random.default_rng(1)
+    hours["surface_pressure"] = rng.integers(80_000, 90_000, n) / 100
+    hours["cloud_cover"] = rng.integers(0, 101, n).astype(float)
+    hours["wind_speed_10m"] = rng.integers(0, 900, n) / 10
+    return hours
+
+
+def test_other_variables_are_read_in_counts_of_their_own() -> None:
+    hours = more_variables()
+    names = ("surface_pressure", "cloud_cover", "wind_speed_10m")
+    data = make_dataset(hours, features=names, window=2, **HALF)
+    assert data.scaler.names == names
+    assert data.scaler.units == ("hPa", "%", "km/h")
+    assert data.scaler.resolution == (100, 1, 10)
+    for part in (data.train, data.validation, data.test):
+        for newest, row in zip(part.index.tolist(), part.counts.tolist(), strict=True):
+            assert row == [
+                round(hours[name].iloc[place] * resolution)
+                for place in (newest - 1, newest)
+                for name, resolution in zip(names, (100, 1, 10), strict=True)
+            ]
+
+
+def test_the_label_is_the_same_whatever_is_read() -> None:
+    """And the fingerprint that of what was."""
+    hours = more_variables()
+    usual, other = (
+        make_dataset(hours, features=names, **HALF)
+        for names in (("temperature_2m", "relative_humidity_2m"), ["cloud_cover"])
+    )
+    for one, two in zip(
+        (usual.train, usual.validation, usual.test),
+        (other.train, other.validation, other.test),
+        strict=True,
+    ):
+        assert np.array_equal(one.y, two.y) and np.array_equal(one.index, two.index)
+    assert other.recipe.features == ("cloud_cover",)
+    assert usual.fingerprint != other.fingerprint
+    assert usual.fingerprint == make_dataset(table(400), **HALF).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("features", "complaint"),
+    [
+        ((), r"features \(\): it must be a list of variables"),
+        ("cloud_cover", "features 'cloud_cover': it must be a list"),
+        (None, "features None: it must be a list"),
+        (("ax",), "feature 'ax': of weather there are temperature_2m, .*; of another table"),
+        (("cloud_cover", "cloud_cover"), "feature 'cloud_cover' is named twice"),
+    ],
+)
+def test_features_that_are_none_are_refused(features: Any, complaint: str) -> None:
+    with pytest.raises(ScratchmlError, match=complaint):
+        Recipe(features=features)
+
+
+def test_a_feature_that_the_hours_lack_is_named() -> None:
+    with pytest.raises(ScratchmlError, match="the table of hours has no column cloud_cover"):
+        make_dataset(table(200), features=("cloud_cover",), **HALF)
+
+
+def test_how_a_file_is_read_belongs_to_the_recipe() -> None:
+    reading = Reading(delimiter=";", fahrenheit=True, columns={"T": "temperature_2m"})
+    assert Recipe(reading=reading.to_json()).reading == reading  # type: ignore[arg-type]
+    with pytest.raises(ScratchmlError, match="the reading of a file has no 'separator'"):
+        Recipe(reading={"separator": ";"})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The images as scikit-learn has them; the split against counts and sets, class by class."""
+"""The images as scikit-learn has them, and the data set that they make."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import settings
 from sklearn.datasets import load_digits
 
 from scratchml import digits
-from scratchml.digits import COLUMNS, Digits, Recipe, make_dataset, split_by_class
+from scratchml.digits import COLUMNS, Digits, Recipe, make_dataset
 from scratchml.errors import ScratchmlError
 from scratchml.rows import Dataset
 
@@ -131,64 +129,6 @@ def test_the_fingerprint_is_that_of_every_pixel_and_label() -> None:
         changed.flat[-1] += 1
         assert digits.fingerprint(ours) != known
         changed.flat[-1] -= 1
-
-
-# The split.
-
-
-def counts_of(labels: npt.NDArray[Any]) -> dict[int, int]:
-    return {label: labels.tolist().count(label) for label in set(labels.tolist())}
-
-
-@examples
-@given(
-    sizes=st.lists(st.integers(7, 40), min_size=1, max_size=6),
-    validation=st.floats(0.1, 0.45),
-    test=st.floats(0.1, 0.45),
-    seed=st.integers(0, 2**32),
-)
-def test_every_part_has_its_share_of_every_class(
-    sizes: list[int], validation: float, test: float, seed: int
-) -> None:
-    """And every place is in exactly one part."""
-    labels = np.repeat(np.arange(len(sizes)), sizes)
-    np.random.default_rng(seed).shuffle(labels)
-    recipe = Recipe(validation, test, seed)
-    parts = split_by_class(labels, recipe)
-    assert sorted(place for part in parts for place in part.tolist()) == list(range(len(labels)))
-    assert all((np.diff(part) > 0).all() for part in parts)
-    for part, share in zip(parts[1:], (validation, test), strict=True):
-        expected = {label: round(size * share) for label, size in enumerate(sizes)}
-        assert counts_of(labels[part]) == expected
-    for again, part in zip(split_by_class(labels, recipe), parts, strict=True):
-        np.testing.assert_array_equal(again, part)
-
-
-@examples
-@given(st.integers(1, 9), st.floats(0.01, 0.98), st.floats(0.01, 0.98))
-def test_a_class_too_small_for_the_shares_is_named(
-    size: int, validation: float, test: float
-) -> None:
-    assume(validation + test < 0.99)
-    rows = [size - round(size * test) - round(size * validation)]
-    rows += [round(size * validation), round(size * test)]
-    labels = np.array([4] * size + [7] * 1000)
-    recipe = Recipe(validation, test)
-    if all(rows):
-        assert [counts_of(labels[part])[4] for part in split_by_class(labels, recipe)] == rows
-    else:
-        name = ("training", "validation", "test")[rows.index(0)]
-        with pytest.raises(ScratchmlError, match=f"no {name} row is left for class 4 of {size}"):
-            split_by_class(labels, recipe)
-
-
-def test_the_split_is_random_and_another_seed_gives_another() -> None:
-    labels = digits.load().labels
-    one, other = (split_by_class(labels, Recipe(seed=seed)) for seed in (1, 2))
-    for a, b in zip(one, other, strict=True):
-        assert len(a) == len(b)
-        assert set(a.tolist()) != set(b.tolist())
-        assert a.min() < 50 and a.max() > 1_750
 
 
 # The data set.

@@ -1,4 +1,4 @@
-"""Pictures of both examples: what is drawn, that it can be read, and the same file each time."""
+"""Pictures of examples: what is drawn, that it can be read, and the same file each time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pytest
 from conftest import require
+from sample_tables import READ, weights
 
 import scratchml as sml
-from scratchml import pictures
+from scratchml import pictures, sensors
 from scratchml.train import Epoch
 
 if TYPE_CHECKING:
@@ -58,10 +59,20 @@ def digits() -> Run:
 
 
 @pytest.fixture(scope="module")
-def drawn(snow: Run, digits: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder of pictures for each example."""
+def number() -> Run:
+    """A regression, whose target has a scale of its own."""
+    data = sensors.make_dataset(weights(300), sensors.Recipe(features=READ, target="weight"))
+    options = {"epochs": 20, "batch_size": 8, "learning_rate": 5e-3}
+    return run_of(data, sml.MLP([3, 8, 1], output="linear", seed=0), **options)
+
+
+@pytest.fixture(scope="module")
+def drawn(
+    snow: Run, digits: Run, number: Run, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """A folder of pictures for each example, and one of a regression."""
     folders = {}
-    for name, run in (("snow", snow), ("digits", digits)):
+    for name, run in (("snow", snow), ("digits", digits), ("number", number)):
         folders[name] = tmp_path_factory.mktemp(name)
         pictures.draw_all(folders[name], *run)
     return folders
@@ -74,19 +85,23 @@ def words(figure: Figure) -> list[str]:
     return [text.get_text() for text in texts]
 
 
-@pytest.mark.parametrize("name", ["snow", "digits"])
+@pytest.mark.parametrize("name", ["snow", "digits", "number"])
 def test_the_same_run_gives_the_same_files(
     name: str, drawn: dict[str, Path], request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    third = {"snow": "precision_recall.png", "digits": "mistakes.png"}[name]
+    others = {
+        "snow": {"confusion.png", "precision_recall.png"},
+        "digits": {"confusion.png", "mistakes.png"},
+        "number": {"predictions.png"},
+    }
     pictures.draw_all(tmp_path, *request.getfixturevalue(name))
     files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert set(files) == {"history.png", "confusion.png", third}
+    assert set(files) == {"history.png"} | others[name]
     for file, contents in files.items():
         assert contents == (drawn[name] / file).read_bytes(), file
 
 
-@pytest.mark.parametrize("name", ["snow", "digits"])
+@pytest.mark.parametrize("name", ["snow", "digits", "number"])
 def test_a_file_holds_a_picture_and_nothing_that_changes(name: str, drawn: dict[str, Path]) -> None:
     """Chunk by chunk: no text such as a version or a date, and not one colour only."""
     for path in drawn[name].iterdir():
@@ -107,17 +122,19 @@ def test_a_file_holds_a_picture_and_nothing_that_changes(name: str, drawn: dict[
 def figures_of(run: Run) -> dict[str, Figure]:
     found = {"history": pictures.draw_history(run.history, run.net.output)}
     if run.net.output == "sigmoid":
-        found["confusion"] = pictures.draw_confusion(run.evaluations)
+        found["confusion"] = pictures.draw_confusion(run.evaluations, run.data.classes)
         found["third"] = pictures.draw_precision_recall(
             run.net, run.model, run.data.test, run.evaluations
         )
+    elif run.net.output == "linear":
+        found["predictions"] = pictures.draw_predictions(run.net, run.model, run.data.test)
     else:
         found["confusion"] = pictures.draw_class_confusion(run.evaluations, run.data.classes)
         found["third"] = pictures.draw_mistakes(run.model, run.data)
     return found
 
 
-@pytest.mark.parametrize("name", ["snow", "digits"])
+@pytest.mark.parametrize("name", ["snow", "digits", "number"])
 def test_no_text_lies_upon_another_or_leaves_the_picture(
     name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +196,7 @@ def test_the_history_of_a_regression_speaks_of_r2() -> None:
 
 
 def test_the_four_cells_of_a_forecast(snow: Run) -> None:
-    figure = pictures.draw_confusion(snow.evaluations)
+    figure = pictures.draw_confusion(snow.evaluations, snow.data.classes)
     for ax, (name, e) in zip(figure.axes, snow.evaluations.items(), strict=True):
         c = e.confusion
         assert ax.get_title() == f"{name}: {e.rows:,} test rows"
@@ -189,6 +206,45 @@ def test_the_four_cells_of_a_forecast(snow: Run) -> None:
             (0, 0): c.tn, (1, 0): c.fp, (0, 1): c.fn, (1, 1): c.tp
         }.items():  # fmt: skip
             assert cells[column, row] == f"{count:,}\n{count / rows[row]:.1%}"
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("forecast", "happened")
+        ticks = [
+            [tick.get_text() for tick in axis]
+            for axis in (ax.get_xticklabels(), ax.get_yticklabels())
+        ]
+        assert ticks == [["no snow", "snow"]] * 2
+
+
+def test_other_classes_are_not_called_a_forecast(snow: Run) -> None:
+    figure = pictures.draw_confusion(snow.evaluations, ("idle", "wave"))
+    for ax in figure.axes:
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("taken for", "is")
+        assert [tick.get_text() for tick in ax.get_xticklabels()] == ["idle", "wave"]
+
+
+def test_what_is_said_against_what_was_measured(number: Run) -> None:
+    """In units, float and int8; int8 has at most 256 answers."""
+    test, target = number.data.test, number.data.test.target
+    assert target is not None
+    figure = pictures.draw_predictions(number.net, number.model, test)
+    truth = test.y.astype(float) * target.std + target.mean
+    for ax, name, net in zip(
+        figure.axes, ("float", "int8"), (number.net, number.model), strict=True
+    ):
+        assert ax.get_title() == f"{name}: {len(test):,} test rows"
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("weight, measured", "weight, said")
+        points = np.asarray(ax.collections[0].get_offsets())
+        np.testing.assert_allclose(points[:, 0], truth, rtol=1e-6)
+        said = net.predictions(test)[:, 0].astype(float) * target.std + target.mean
+        np.testing.assert_allclose(points[:, 1], said, rtol=1e-6)
+    assert 5 < len(np.unique(points[:, 1])) <= 256
+
+
+def test_a_number_without_a_unit_of_its_own_is_drawn_as_it_is(number: Run) -> None:
+    rows = replace(number.data.test, target=None)
+    figure = pictures.draw_predictions(number.net, number.model, rows)
+    assert figure.axes[0].get_xlabel() == "target, measured"
+    points = np.asarray(figure.axes[0].collections[0].get_offsets())
+    np.testing.assert_array_equal(points[:, 0], rows.y)
 
 
 def test_every_count_of_ten_classes_and_no_zero(digits: Run) -> None:

@@ -100,6 +100,14 @@ def some_evaluations() -> dict[str, dict[str, Any]]:
     }
 
 
+def test_a_small_error_is_not_rounded_away() -> None:
+    """Of a target in a large unit; ratios keep their three decimals."""
+    y = np.array([0.0012, 0.0031, 0.0024])
+    evaluations = {"float": evaluate_numbers(y, y[:, None] + [[0.0002], [-0.0001], [0.0]])}
+    _, *rows = lines(report.metrics_table(evaluations))
+    assert [row[1] for row in rows] == ["1.67e-08", "0.000129", "0.0001", "0.973"]
+
+
 @pytest.mark.parametrize("kind", ["binary", "classes", "numbers"])
 def test_every_metric_is_a_row_and_every_evaluation_a_column(kind: str) -> None:
     evaluations = some_evaluations()[kind]

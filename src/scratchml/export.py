@@ -40,7 +40,14 @@ Int8 = npt.NDArray[np.int8]
 GOLDEN_ROWS = 32
 
 #: sizeof on a 32-bit CPU, by the structs of scratchml.h; checked against arm-none-eabi-gcc.
-SIZEOF = {"sml_model": 24, "sml_dense": 28, "sml_feature": 20, "sml_head": 8, "sml_channel": 12}
+SIZEOF = {
+    "sml_model": 24,
+    "sml_dense": 28,
+    "sml_feature": 20,
+    "sml_head": 8,
+    "sml_channel": 12,
+    "sml_front_end": 8,
+}
 
 #: Words that C, C++, their headers or the generated file itself have another use for, in any case:
 #: the name is a file's and, in capitals, a macro's.
@@ -86,12 +93,14 @@ def flash_bytes(model: QuantizedMLP, layout: Layout = PORTABLE) -> int:
     """Bytes of constant data that the model takes in flash on a 32-bit CPU, engine apart.
 
     Weights, 12 bytes an output for bias, multiplier and shift, the tables, and the structs; each
-    array starts on a multiple of 4, as ARM's compilers place them.
+    array starts on a multiple of 4, as ARM's compilers place them. Names of classes come besides.
     """
     size = sum(layout.lay_out(layer).flash_bytes for layer in model.layers)
     size += SIZEOF["sml_dense"] * len(model.layers) + SIZEOF["sml_model"]
     if model.features is not None:
         size += SIZEOF["sml_feature"] * len(model.features.mean)
+    size += SIZEOF["sml_front_end"] if model.front_end else 0
+    size += 4 * 256 if model.target else 0
     return size + (4 * 256 + SIZEOF["sml_head"] if model.softmax else 0)
 
 
@@ -219,7 +228,7 @@ def names_classes(model: QuantizedMLP) -> bool:
 def _around(model: QuantizedMLP, name: str) -> str:
     """What stands between a sensor and the inputs, and between the outputs and a reader."""
     text = front_end_declaration(model.front_end, name) if model.front_end else ""
-    if model.scaler and not model.front_end and 1 < len(model.scaler.names) == model.inputs:
+    if model.scaler and not model.front_end and len(model.scaler.names) == model.inputs:
         text += inputs_comment(model.scaler)
     if model.target:
         text += target_declaration(model.target, name)

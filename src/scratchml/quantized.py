@@ -184,7 +184,17 @@ class QuantizedMLP:
         return self.run(self.prepare_input(rows.counts))[:, 0]
 
     def predictions(self, rows: Rows) -> npt.NDArray[np.float32]:
-        """Real outputs ``[n, outputs]`` from sensor counts: what the output codes stand for."""
+        """Real outputs ``[n, outputs]`` from sensor counts: what the output codes stand for.
+
+        Raises:
+            ScratchmlError: the rows' target has another scale than the model's.
+        """
+        if self.target and rows.target and rows.target != self.target:
+            raise ScratchmlError(
+                f"the model tells {self.target.name} with mean {self.target.mean:g} and deviation "
+                f"{self.target.std:g}, the rows have another scale: make them with target=model."
+                f"target"
+            )
         return self.output_quantization.real(self.run(self.prepare_input(rows.counts)))
 
     def decide(self, codes: Int8) -> npt.NDArray[Any] | None:

@@ -53,7 +53,7 @@ def by_class(
             if len(share) == 0:
                 raise ScratchmlError(
                     f"no {name} row is left for class {names[label] if names else label} of "
-                    f"{len(order)} rows: choose a larger share"
+                    f"{len(order)} rows: choose a larger share, or get more of them"
                 )
             part.append(share)
     training, validation_, test_ = (np.sort(np.concatenate(part)) for part in parts)
@@ -69,41 +69,38 @@ def by_group(
 ) -> Parts:
     """Whole groups (persons, machines, days) for each part: those of the test are strangers.
 
-    In random order, each goes to the part that is furthest from its share of the rows.
+    In random order, each goes to the part that lacks most of its share of the rows (the method of
+    Adams, where all groups are of one size: no part has more than its share, rounded up).
 
     Args:
         groups: ``[n]``, the group of each row.
         test_groups: those of the test; none: random ones.
 
     Raises:
-        ScratchmlError: there are fewer groups than parts.
+        ScratchmlError: there are fewer groups than parts, or no row is of a test group.
     """
     known, sizes = np.unique(groups, return_counts=True)
     order = rng.permutation(len(known))
-    wanted = np.array([1 - validation - test, validation, test]) * len(groups)
-    if test_groups:
-        chosen = np.isin(known[order], test_groups)
-        tested, order = order[chosen], order[~chosen]
-        wanted = np.array([1 - validation - test, validation]) / (1 - test)
-        wanted = wanted * sizes[order].sum()
-    if len(order) < len(wanted) or (test_groups and not len(tested)):
+    tested = np.isin(known[order], test_groups)
+    shares = np.array([1 - validation - test, validation, test][: 2 if test_groups else 3])
+    order = order[~tested]
+    if len(order) < len(shares) or (test_groups and not tested.any()):
         raise ScratchmlError(
-            f"{len(known)} groups cannot be shared out to training, validation and test: use a "
-            f"table with more of them, or another split"
+            f"{len(known)} groups{f', {tested.sum()} of them for the test,' if test_groups else ''}"
+            f" are too few for training, validation and test: use more, or another split"
         )
-    part_of = np.full(len(known), 2)
-    # the largest deficit goes first, and every part has a group before any has two
-    have, count = np.zeros(len(wanted)), np.zeros(len(wanted), int)
-    for number, group in enumerate(order):
-        candidates = count == 0 if len(order) - number <= (count == 0).sum() else count >= 0
-        deficit = np.where(candidates, (wanted - have) / wanted, -np.inf)
-        part = int(deficit.argmax())
+    wanted = shares / shares.sum() * sizes[order].sum()
+    part_of = np.full(len(known), PARTS.index("test"))
+    have, empty = np.zeros(len(shares)), np.ones(len(shares), bool)
+    for left, group in zip(range(len(order), 0, -1), order, strict=True):
+        lack = (wanted - have) / wanted
+        if left <= empty.sum():  # the last groups go to parts that have none
+            lack[~empty] = -np.inf
+        part = int(lack.argmax())
         part_of[group] = part
         have[part] += sizes[group]
-        count[part] += 1
-    rows = part_of[np.searchsorted(known, groups)]
-    training, validation_, test_ = (np.flatnonzero(rows == part) for part in range(3))
-    return training, validation_, test_
+        empty[part] = False
+    return _places(part_of[np.searchsorted(known, groups)])
 
 
 def by_time(
@@ -139,3 +136,9 @@ def undersample(
 def _shares(order: Places, validation: float, test: float) -> list[Places]:
     n_test, n_validation = round(len(order) * test), round(len(order) * validation)
     return np.split(order, [len(order) - n_test - n_validation, len(order) - n_test])
+
+
+def _places(parts: npt.NDArray[np.integer]) -> Parts:
+    """Of the number of each row's part."""
+    training, validation, test = (np.flatnonzero(parts == part) for part in range(len(PARTS)))
+    return training, validation, test

@@ -16,6 +16,9 @@ import numpy.typing as npt
 
 from scratchml.errors import ScratchmlError
 
+#: The largest count of a training row: what a network says beyond still fits in 32 bits.
+MAX_COUNT = 2**29
+
 
 @dataclass(frozen=True)
 class Target:
@@ -37,10 +40,15 @@ class Target:
         """From the targets ``[n]`` of the training rows.
 
         Raises:
-            ScratchmlError: they are all the same.
+            ScratchmlError: they are all the same, or too large to be told in counts.
         """
         if len(values) == 0 or (values == values[0]).all():
             raise ScratchmlError(f"{name} has one value in all training rows: nothing to learn")
+        if not float(np.abs(values).max()) * resolution <= MAX_COUNT:
+            raise ScratchmlError(
+                f"{name}: {np.abs(values).max():g} at {resolution:,} counts a unit does not fit in "
+                f"30 bits: use a larger unit"
+            )
         return cls(name, unit, resolution, float(values.mean()), float(values.std()))
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,6 +12,7 @@ from scratchml.errors import ScratchmlError
 from scratchml.quantized import MAX_UNITS
 from scratchml.reading import Reading
 from scratchml.rows import Dataset, Scaler, check_number, check_whole
+from scratchml.target import Target
 
 AnyRecipe: TypeAlias = dataset.Recipe | digits.Recipe | sensors.Recipe
 
@@ -95,12 +96,20 @@ def needs_file(recipe: AnyRecipe) -> bool:
     return type(recipe) is sensors.Recipe
 
 
-def make(recipe: AnyRecipe, path: Path | None = None, scaler: Scaler | None = None) -> Dataset:
+def make(
+    recipe: AnyRecipe,
+    path: Path | None = None,
+    scaler: Scaler | None = None,
+    *,
+    target: Target | None = None,
+    classes: Sequence[str] = (),
+) -> Dataset:
     """The data set of a recipe.
 
     Args:
         path: the file of hours, or of samples; ``None`` for what is in the package.
-        scaler: of a model that exists already; by default fitted to the training rows.
+        scaler, target, classes: of a model that exists already; by default those of the training
+            rows. Only anybody's table has use for the latter two.
 
     Raises:
         ScratchmlError: the data cannot be read or used, or a file is missing or in the wrong place.
@@ -120,7 +129,7 @@ def make(recipe: AnyRecipe, path: Path | None = None, scaler: Scaler | None = No
         raise ScratchmlError("name the file of the table that the model was trained on")
     table = sensors.load(path, recipe)
     try:
-        return sensors.make_dataset(table, recipe, scaler=scaler)
+        return sensors.make_dataset(table, recipe, scaler=scaler, target=target, classes=classes)
     except ScratchmlError as error:
         raise ScratchmlError(f"{path}: {error}") from None
 

@@ -116,7 +116,7 @@ CHOICES: Mapping[str, Choice] = {
         str,
         "N,...",
         "Counts a unit of the features, one for all or for each, as the sensor has them. "
-        "Default: as many decimals as the table has, 4 at most.",
+        "Default: as many decimals as the table has.",
         whole_numbers,
     ),
     "missing": Choice(

@@ -25,6 +25,8 @@ LABELS = {
     "pr_auc": "PR AUC",
 }
 
+#: Metrics that may be of any size, a thousandth too.
+IN_UNITS = ("mse", "rmse", "mae")
 
 #: Letters of a class's name that a column has room for.
 LONGEST_HEAD = 6
@@ -39,9 +41,13 @@ def metrics_table(evaluations: Mapping[str, AnyEvaluation]) -> Table:
     """A column for each evaluation, a row for each metric."""
     table = table_of("On the test rows", *evaluations)
     for key in next(iter(evaluations.values())).metrics():
-        figures = (f"{e.metrics()[key]:.3f}" for e in evaluations.values())
+        figures = (_figure(key, e.metrics()[key]) for e in evaluations.values())
         table.add_row(LABELS.get(key, key.replace("_", " ")), *figures)
     return table
+
+
+def _figure(key: str, value: float) -> str:
+    return f"{value:.3g}" if key in IN_UNITS and value < 1 else f"{value:.3f}"
 
 
 def confusion_tables(evaluations: Mapping[str, AnyEvaluation], classes: Sequence[str]) -> Group:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scratchml.errors import ScratchmlError
+from scratchml.front_end import MAX_16_BITS, MAX_WINDOW
 from scratchml.reading import Reading
 from scratchml.rows import check_shares, check_whole
 
@@ -80,9 +81,13 @@ class Recipe:
         if not all(isinstance(name, str) for name in (*self.features, *self.units)):
             raise ScratchmlError("features and units must be texts")
         self._check_columns()
-        for name, least, most in (("window", 1, 2**16), ("step", 1, 2**16), ("horizon", 0, 2**16)):
+        for name, least, most in (
+            ("window", 1, MAX_WINDOW),
+            ("step", 1, MAX_16_BITS),
+            ("horizon", 0, MAX_16_BITS),
+            ("seed", 0, 2**63),
+        ):
             check_whole(name, getattr(self, name), least, most)
-        check_whole("seed", self.seed, 0, 2**63)
         for number in self.resolution:
             check_whole("resolution", number, 1, 2**31 - 1)
         check_shares(self.validation, self.test)
@@ -120,6 +125,14 @@ class Recipe:
                 raise ScratchmlError(
                     f"{len(items)} {name} for {len(self.features)} features: give one for each"
                 )
+        for name in filter(None, (self.group, self.session)):
+            if name in (*self.features, self.target):
+                raise ScratchmlError(f"the column {name} is read as numbers already")
+        if self.group and self.group == self.label:
+            raise ScratchmlError(
+                f"a split by {self.group} leaves each part without some of its classes: the group "
+                f"is another column than the label"
+            )
         if self.split == "group" and not self.group:
             raise ScratchmlError("a split by group needs the column of groups (--group)")
         if self.test_groups and (not self.group or self.split not in ("", "group")):

@@ -1,9 +1,9 @@
-"""The samples of a table: columns, breaks, counts; what is missing is filled in or left out."""
+"""The samples of a table: its columns, what is missing of them, and where they do not follow."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+import math
 from os import PathLike
 
 import numpy as np
@@ -12,47 +12,56 @@ import pandas as pd
 
 from scratchml.errors import ScratchmlError
 from scratchml.sensors.recipe import MISSING, Recipe
-from scratchml.splits import Places
 from scratchml.tables import column_names, read_table
-from scratchml.windows import changes, time_breaks
-
-Counts = npt.NDArray[np.int32]
-
-#: Decimals that are looked for where no resolution is given.
-MOST_DECIMALS = 4
-#: The largest count: a window of them still fits in 32 bits after a subtraction.
-MAX_COUNT = 2**29
+from scratchml.windows import Bools, changes, filled, time_breaks
 
 
 def load(path: str | PathLike[str], recipe: Recipe) -> pd.DataFrame:
     """Read the columns that a recipe names; the index is the line in the file.
+
+    The column of time is called ``time`` here, and is optional.
 
     Raises:
         ScratchmlError: as ``read_table``.
         OSError: the file cannot be read.
     """
     reading = recipe.reading
-    there = column_names(path, reading)
-    time = reading.time or ("time" if "time" in there else None)
-    if time in (*recipe.features, recipe.target):
-        time = None
+    numbers, texts = _numbers(recipe), _texts(recipe)
+    timed = bool(reading.time) or "time" in column_names(path, reading)
+    if "time" in (*numbers, *texts):
+        if reading.time not in ("", "time"):
+            raise ScratchmlError(
+                "the column time is read as something else: give it another name with --map, or "
+                "leave --time-column out"
+            )
+        timed = False
     return read_table(
         path,
         reading,
-        numbers=list(dict.fromkeys([*recipe.features, *filter(None, [recipe.target])])),
-        texts=list(dict.fromkeys(filter(None, [recipe.label, recipe.group, recipe.session]))),
-        time=time,
+        numbers=numbers,
+        texts=texts,
+        time="time" if timed else None,
         missing=True,  # what becomes of it is the recipe's choice
     )
+
+
+def check_columns(table: pd.DataFrame, recipe: Recipe) -> None:
+    """Refuse a table made by hand that lacks a column, or has words where numbers belong."""
+    for name in (*_numbers(recipe), *_texts(recipe)):
+        if name not in table:
+            there = ", ".join(map(str, table.columns[:20]))
+            raise ScratchmlError(f"the table has no column {name}; there are {there}")
+    for name in _numbers(recipe):
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            raise ScratchmlError(f"the column {name} is of {table[name].dtype}, not of numbers")
 
 
 def fingerprint(table: pd.DataFrame, recipe: Recipe) -> str:
     """SHA-256 of the columns that the recipe names, whatever file they came from."""
     digest = hashlib.sha256()
-    numbers = [*recipe.features, *filter(None, [recipe.target])]
-    for name in numbers:
+    for name in _numbers(recipe):
         digest.update((table[name].to_numpy(np.float64) + 0.0).astype("<f8").tobytes())
-    for name in filter(None, [recipe.label, recipe.group, recipe.session]):
+    for name in _texts(recipe):
         texts, places = category_codes(table[name])
         digest.update("\x1f".join(texts).encode() + places.astype("<i8").tobytes())
     if "time" in table:
@@ -60,119 +69,119 @@ def fingerprint(table: pd.DataFrame, recipe: Recipe) -> str:
     return digest.hexdigest()
 
 
-def without_holes(table: pd.DataFrame, recipe: Recipe, notes: list[str]) -> pd.DataFrame:
-    """The samples that have a value, or get the previous one; a median is filled in later."""
-    asked = [name for name in (recipe.label, recipe.target, recipe.group, recipe.session) if name]
-    needed = [*asked, *(recipe.features if recipe.missing in ("refuse", "drop") else ())]
+def without_holes(
+    table: pd.DataFrame, recipe: Recipe, notes: list[str]
+) -> tuple[pd.DataFrame, Bools]:
+    """The samples that have their values, or get the previous ones; medians are filled in later.
+
+    Returns:
+        The table, and ``bool[n]``: whether a sample does not follow the one above it.
+
+    Raises:
+        ScratchmlError: a value is missing and the recipe refuses that, or no sample is left.
+    """
+    features = list(recipe.features)
+    needed = [*_texts(recipe), *filter(None, [recipe.target])]
+    if recipe.missing in ("refuse", "drop"):
+        needed = [*features, *needed]
     holes = table[list(dict.fromkeys(needed))].isna()
-    if recipe.missing == "refuse" and holes.to_numpy().any():
-        row = int(holes.any(axis=1).to_numpy().argmax())
+    bad = np.asarray(holes.to_numpy().any(axis=1))
+    if recipe.missing == "refuse" and bad.any():
+        row = int(bad.argmax())
         column = holes.columns[int(holes.iloc[row].to_numpy().argmax())]
         raise ScratchmlError(
             f"line {table.index[row]}, column {column}: the value is missing: fill it, or choose "
             f"what becomes of it (--missing {', '.join(MISSING[1:])})"
         )
-    bad = holes.any(axis=1).to_numpy()
-    # a column of its own keeps the place of what is left out: no window reaches across
-    table = table.assign(_stretch=np.cumsum(bad))[~bad]
+    breaks = _breaks(table, recipe)
     if bad.any():
+        table, breaks = _kept(table, breaks, ~bad)
         notes.append(f"{int(bad.sum()):,} of {len(bad):,} samples lack a value and were left out")
-    if recipe.missing == "previous":
-        table = _filled(table, recipe, notes)
-    elif recipe.missing == "median":
-        count = int(table[list(recipe.features)].isna().to_numpy().sum())
-        if count:
-            notes.append(f"{count:,} missing values were replaced by the training rows' median")
+    missing = int(table[features].isna().to_numpy().sum())
+    if missing and recipe.missing == "previous":
+        values = filled(table[features].to_numpy(np.float64), breaks)
+        table = table.assign(**dict(zip(features, values.T, strict=True)))
+        known = np.asarray(~np.isnan(values).any(axis=1))
+        lost = int((~known).sum())
+        left = f"; {lost:,} samples had none before and were left out" if lost else ""
+        notes.append(f"missing values, {missing:,} of them, took the one before{left}")
+        table, breaks = _kept(table, breaks, known)
+    elif missing:
+        notes.append(f"missing values, {missing:,} of them, became the training rows' median")
     if table.empty:
-        raise ScratchmlError("no sample has all its values")
-    return table
-
-
-def _filled(table: pd.DataFrame, recipe: Recipe, notes: list[str]) -> pd.DataFrame:
-    features = list(recipe.features)
-    count = int(table[features].isna().to_numpy().sum())
-    keys = [name for name in (recipe.group, recipe.session, "_stretch") if name]
-    filled = table.groupby(keys, sort=False, observed=True)[features].ffill()
-    table = table.assign(**{name: filled[name] for name in features})
-    bad = filled.isna().any(axis=1).to_numpy()
-    if count:
-        lost = int(bad.sum())
-        left = f", but {lost:,} samples had none before and were left out" if lost else ""
-        notes.append(f"{count:,} missing values: each took the one before it{left}")
-    return table.assign(_stretch=table["_stretch"] + np.cumsum(bad))[~bad]
+        raise ScratchmlError("there is no sample that has all its values")
+    return table, breaks
 
 
 def category_codes(column: pd.Series) -> tuple[list[str], npt.NDArray[np.int64]]:
     """The texts of a column in order, numbers by size; and each row's place among them, or -1."""
     places, texts = pd.factorize(column.astype(object))
     names = [str(text) for text in texts]
-    try:
-        order = sorted(range(len(names)), key=lambda i: float(names[i]))
-    except ValueError:
-        order = sorted(range(len(names)), key=names.__getitem__)
+    order = sorted(range(len(names)), key=names.__getitem__)
+    sizes = [_number(name) for name in names]
+    if all(map(math.isfinite, sizes)):
+        order.sort(key=sizes.__getitem__)
     rank = np.empty(len(names) + 1, np.int64)
     rank[order], rank[-1] = np.arange(len(names)), -1
     return [names[i] for i in order], rank[places]
 
 
 def seconds(times: pd.Series) -> npt.NDArray[np.float64]:
-    if pd.api.types.is_datetime64_dtype(times):
-        return times.to_numpy().astype("datetime64[ns]").astype(np.int64) / 1e9
+    """``[n]``: moments as seconds since 1970; numbers as they are."""
+    if pd.api.types.is_datetime64_any_dtype(times):
+        return np.asarray(times.to_numpy("datetime64[ns]").astype(np.int64) / 1e9)
     return times.to_numpy(np.float64)
 
 
-def breaks_of(table: pd.DataFrame, recipe: Recipe) -> npt.NDArray[np.bool_]:
-    columns = [category_codes(table[name])[1] for name in (recipe.group, recipe.session) if name]
-    breaks = changes([*columns, table["_stretch"].to_numpy()], len(table))
-    if "time" in table and (recipe.window > 1 or recipe.horizon > 0):
+def no_window(table: pd.DataFrame, recipe: Recipe, breaks: Bools) -> ScratchmlError:
+    """Why no window fits between the breaks."""
+    n = len(table)
+    ahead = f" and {recipe.horizon} more" if recipe.horizon else ""
+    text = f"no window of {recipe.window} samples{ahead} fits between two breaks in {n:,} samples"
+    if int(breaks.sum()) == 1:
+        return ScratchmlError(f"{text}: use shorter windows, or more data")
+    for name in filter(None, (recipe.group, recipe.session)):
+        count = int(changes([category_codes(table[name])[1]], n).sum())
+        if count > 1 and count > n / recipe.window:
+            return ScratchmlError(
+                f"{text}: {name} changes {count - 1:,} times; put the rows of each together"
+            )
+    if "time" in table:
+        back = int((np.diff(seconds(table["time"])) <= 0).sum())
+        if back > n / recipe.window:
+            return ScratchmlError(
+                f"{text}: time stands still or goes back {back:,} times; sort each recording by "
+                f"time, or call the column something else (--map time=clock) to go without it"
+            )
+    return ScratchmlError(f"{text}, of which there are {int(breaks.sum()):,}: use shorter windows")
+
+
+def _numbers(recipe: Recipe) -> list[str]:
+    return list(dict.fromkeys([*recipe.features, *filter(None, [recipe.target])]))
+
+
+def _texts(recipe: Recipe) -> list[str]:
+    return list(dict.fromkeys(filter(None, [recipe.label, recipe.group, recipe.session])))
+
+
+def _breaks(table: pd.DataFrame, recipe: Recipe) -> Bools:
+    names = filter(None, (recipe.group, recipe.session))
+    breaks = changes([category_codes(table[name])[1] for name in names], len(table))
+    # a sample by itself has nothing to follow
+    follows = recipe.window > 1 or recipe.horizon > 0 or recipe.missing == "previous"
+    if "time" in table and follows:
         breaks |= time_breaks(seconds(table["time"]), breaks)
     return breaks
 
 
-def with_resolution(table: pd.DataFrame, recipe: Recipe) -> Recipe:
-    units = recipe.units or ("",) * len(recipe.features)
-    resolution = recipe.resolution or tuple(
-        found_resolution(table[name].to_numpy(np.float64)) for name in recipe.features
-    )
-    return replace(recipe, units=units, resolution=resolution)
+def _kept(table: pd.DataFrame, breaks: Bools, kept: Bools) -> tuple[pd.DataFrame, Bools]:
+    """What is kept; what stood on both sides of a sample that is not does not follow."""
+    stretch = np.cumsum(breaks | ~kept, dtype=np.int64)[kept]
+    return table[kept], changes([stretch], len(stretch))
 
 
-def found_resolution(values: npt.NDArray[np.float64]) -> int:
-    """Counts a unit: the least power of ten that makes all ``values[n]`` whole numbers.
-
-    At most ``10^MOST_DECIMALS``, and less where the counts would leave ``MAX_COUNT``. NaN has no
-    say.
-    """
-    values = values[~np.isnan(values)]
-    most = float(np.abs(values).max(initial=0))
-    for decimals in range(MOST_DECIMALS + 1):
-        scaled = values * 10**decimals
-        near = np.abs(scaled - np.rint(scaled)) <= 1e-6 * np.maximum(1, np.abs(scaled) * 1e-6)
-        if near.all() or decimals == MOST_DECIMALS or most * 10 ** (decimals + 1) > MAX_COUNT:
-            return int(10**decimals)
-    raise AssertionError("the loop ends with its last decimal")
-
-
-def counts_of(
-    values: npt.NDArray[np.float64], recipe: Recipe, training: Places, notes: list[str]
-) -> Counts:
-    """``[n, c]`` int32; a missing value becomes the median of the training windows' samples."""
-    counts = np.rint(values * np.array(recipe.resolution))
-    seen = np.zeros(len(values) + 1, np.int64)
-    np.add.at(seen, training, 1)
-    np.add.at(seen, training + recipe.window, -1)
-    learnt = np.cumsum(seen[:-1]) > 0
-    for index, name in enumerate(recipe.features):
-        column = counts[:, index]
-        holes = np.isnan(column)
-        if holes.any():
-            known = column[learnt & ~holes]
-            if len(known) == 0:
-                raise ScratchmlError(f"{name} has no value in the training rows")
-            column[holes] = np.rint(np.median(known))
-        if np.abs(column).max(initial=0) > MAX_COUNT:
-            raise ScratchmlError(
-                f"{name}: its values at {recipe.resolution[index]:,} counts a unit do not fit in "
-                f"30 bits; choose a coarser --resolution"
-            )
-    return np.asarray(counts, np.int32)
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
