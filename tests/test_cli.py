@@ -30,8 +30,9 @@ from typer.main import get_command
 import scratchml as sml
 from scratchml import sensors
 from scratchml.cli import app
+from scratchml.cli.choices import CHOICES, chosen
 from scratchml.cli.steps import make_network
-from scratchml.recipe import run_of
+from scratchml.recipe import SECTIONS, run_of
 from scratchml.tasks import TASKS
 
 FILES = {*COMMON, "snow_model.c", "snow_model.h"}
@@ -411,6 +412,31 @@ def test_help_names_the_defaults_of_each_task() -> None:
         assert re.search(rf" --{option} [^-]*Default: {re.escape(str(choice))}", page), option
     for shared in ("validation", "test", "balance"):
         assert getattr(recipe, shared) == getattr(samples, shared)
+
+
+def test_every_choice_of_a_recipe_is_an_option_and_the_other_way_round() -> None:
+    sections = {name: section for section, names in SECTIONS.items() for name in names}
+    assert {name: choice.section for name, choice in CHOICES.items()} == {
+        name: section for name, section in sections.items() if section
+    }
+    for command, left_out in {
+        "run": set(),
+        "init": set(),
+        "train": {"quantization", "export"},
+        "explore": {"training", "quantization", "export"},
+    }.items():
+        names = {parameter.name for parameter in GROUP.commands[command].params}
+        offered = {name for name, choice in CHOICES.items() if choice.section not in left_out}
+        assert names & {*CHOICES} == offered
+
+
+def test_lists_on_the_command_line_are_split_as_in_csv() -> None:
+    given = {"features": 'a, "b,c" ,d', "hidden": "32, 16", "test_groups": "", "columns": ["x=y"]}
+    assert chosen({**given, "label": None}) == {
+        "dataset": {"features": ["a", "b,c", "d"], "test_groups": []},
+        "training": {"hidden": [32, 16]},
+        "reading": {"columns": {"x": "y"}},
+    }
 
 
 @pytest.mark.parametrize("command", COMMANDS)

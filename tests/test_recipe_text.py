@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from scratchml.errors import ScratchmlError
 from scratchml.front_end import STATISTICS
+from scratchml.reading import TIME_WORDS
 from scratchml.recipe import EXAMPLES, SECTIONS, Run, choices_of, load_choices, run_of
 from scratchml.recipe_text import COMMENTS, recipe_text, toml_value
-from scratchml.sensors.recipe import MISSING, SCALINGS
+from scratchml.sensors.recipe import BALANCES, MISSING, SCALINGS, SPLITS
 from scratchml.weather.variables import VARIABLES
 
 if sys.version_info >= (3, 11):
@@ -63,6 +64,19 @@ def test_every_choice_of_an_example_stands_in_its_section(name: str) -> None:
 def test_every_choice_has_a_comment_of_its_own() -> None:
     assert set(COMMENTS) == {name for section in SECTIONS.values() for name in section}
     assert len(set(COMMENTS.values())) == len(COMMENTS)
+
+
+def test_comments_name_every_word_that_is_known() -> None:
+    for name, words in {
+        "data": EXAMPLES,
+        "statistics": STATISTICS,
+        "split": SPLITS,
+        "balance": BALANCES,
+        "scaling": SCALINGS,
+        "missing": MISSING,
+        "time_format": TIME_WORDS,
+    }.items():
+        assert [word for word in words if word not in COMMENTS[name]] == [], name
 
 
 @pytest.mark.parametrize("name", [*EXAMPLES, "x.csv"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -357,8 +357,3 @@ def chosen(options: Mapping[str, Any]) -> Choices:
                 value = choice.parse(name.replace("_", "-"), value)
             choices.setdefault(choice.section, {})[name] = value
     return choices
-
-
-def option_names(sections: Iterable[str]) -> list[str]:
-    """The choices of some sections."""
-    return [name for name, choice in CHOICES.items() if choice.section in sections]
