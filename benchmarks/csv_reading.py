@@ -25,8 +25,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from scratchml.reading import Reading
 from scratchml.tables import read_table
+from scratchml.tables.reading import Reading
 
 NAMES = [f"sensor_{i}" for i in range(5)]
 READERS = ("scratchml", "pandas")

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scratchml.errors import ScratchmlError
-from scratchml.proposal import proposal
-from scratchml.reading import Reading
 from scratchml.recipe import EXAMPLES, load_choices, run_of
+from scratchml.recipe.proposal import proposal
+from scratchml.tables.reading import Reading
 
 
 @pytest.fixture(autouse=True)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from scratchml import weather
 from scratchml.dataset import CHANNELS, PAPER, Recipe, WeatherDataset, is_snow, make_dataset
 from scratchml.errors import ScratchmlError
-from scratchml.reading import Reading
 from scratchml.rows import Dataset, Rows, Scaler
+from scratchml.tables.reading import Reading
 
 examples = settings(deadline=None, max_examples=60)
 

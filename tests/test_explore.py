@@ -20,10 +20,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scratchml as sml
-from scratchml import explore_pictures, explore_report, pictures
+from scratchml import pictures
 from scratchml.errors import ScratchmlError
 from scratchml.explore import LabelledColumns, explore
-from scratchml.explore_hours import (
+from scratchml.explore import pictures as explore_pictures
+from scratchml.explore import report as explore_report
+from scratchml.explore.hours import (
     HoursExploration,
     columns_of_hours,
     explore_hours,

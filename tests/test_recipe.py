@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import scratchml as sml
 from scratchml import dataset, sensors
 from scratchml.errors import ScratchmlError
-from scratchml.reading import Reading
 from scratchml.recipe import EXAMPLES, SECTIONS, choices_of, load_choices, merge, run_of
+from scratchml.tables.reading import Reading
 from scratchml.tasks import TASKS
 
 

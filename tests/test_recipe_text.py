@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from scratchml.errors import ScratchmlError
 from scratchml.front_end import STATISTICS
-from scratchml.reading import TIME_WORDS
 from scratchml.recipe import EXAMPLES, SECTIONS, Run, choices_of, load_choices, run_of
-from scratchml.recipe_text import COMMENTS, recipe_text, toml_value
+from scratchml.recipe.text import COMMENTS, recipe_text, toml_value
 from scratchml.sensors.recipe import BALANCES, MISSING, SCALINGS, SPLITS
+from scratchml.tables.reading import TIME_WORDS
 from scratchml.weather.variables import VARIABLES
 
 if sys.version_info >= (3, 11):

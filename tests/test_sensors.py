@@ -20,11 +20,11 @@ from sample_tables import READ, gestures, weights
 from scratchml import sensors, tasks
 from scratchml.errors import ScratchmlError
 from scratchml.front_end import MAX_WINDOW
-from scratchml.reading import Reading
 from scratchml.rows import Dataset, Rows
 from scratchml.sensors import Recipe, make_dataset
 from scratchml.sensors.counts import MAX_COUNT, found_resolution
 from scratchml.sensors.samples import category_codes, seconds
+from scratchml.tables.reading import Reading
 from scratchml.target import Target
 
 AXES = ("ax", "ay", "az")

@@ -19,10 +19,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scratchml import ScratchmlError
-from scratchml.reading import Reading
-from scratchml.table_chunks import PlainChunk
-from scratchml.table_rows import BLOCK, LONGEST_LINE, NOT_TEXT
 from scratchml.tables import read_table
+from scratchml.tables.chunks import PlainChunk
+from scratchml.tables.reading import Reading, pairs
+from scratchml.tables.rows import BLOCK, LONGEST_LINE, NOT_TEXT
 
 examples = settings(deadline=None, max_examples=100)
 
@@ -564,12 +564,12 @@ def test_memory_is_that_of_the_table_and_not_of_the_file(folder: Path) -> None:
 
 
 def test_choices_come_back_from_json(folder: Path) -> None:
-    reading = Reading.of_options(
-        map=["temp = temperature_2m", "a=b=c"],
+    reading = Reading(
+        columns=pairs(["temp = temperature_2m", "a=b=c"]),
         delimiter="tab",
         decimal=",",
         encoding="cp1252",
-        time_column="Datum",
+        time="Datum",
         time_format="%d.%m.%Y",
         time_zone="Europe/Berlin",
         fahrenheit=True,
@@ -580,7 +580,7 @@ def test_choices_come_back_from_json(folder: Path) -> None:
     assert (reading.delimiter, reading.time) == ("\t", "Datum")
     assert Reading.from_json(reading.to_json()) == reading
     assert hash(Reading.from_json(reading.to_json())) == hash(reading)
-    assert Reading.of_options() == Reading() == Reading.from_json({})
+    assert Reading() == Reading.from_json({})
     assert reading.name_in_file("c") == "a=b"
     assert reading.name_in_file("x") == "x"
 
@@ -617,7 +617,9 @@ def test_choices_that_cannot_be_meant_are_refused(
     options: Mapping[str, Any], complaint: str
 ) -> None:
     with pytest.raises(ScratchmlError) as caught:
-        Reading.of_options(**options)
+        given = dict(options)
+        columns = pairs(given.pop("map", []))
+        Reading(columns=columns, **given)
     assert complaint in str(caught.value)
     assert str(caught.value).isprintable()
 

@@ -15,7 +15,7 @@ from sample_tables import READ, weights
 
 import scratchml as sml
 from scratchml import digits, exercises, sensors, tasks
-from scratchml.reading import Reading
+from scratchml.tables.reading import Reading
 from scratchml.target import Target
 from scratchml.tasks import TASKS
 

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratchml import ScratchmlError
-from scratchml.reading import Reading
 from scratchml.resources import find
+from scratchml.tables.reading import Reading
 from scratchml.weather import COLUMNS, check_hours, fingerprint, load
 from scratchml.weather.table import EMBEDDED
 from scratchml.weather.variables import NEEDED, VARIABLES

@@ -16,9 +16,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from scratchml.errors import ScratchmlError
-from scratchml.reading import Reading
 from scratchml.rows import Dataset, Rows, Scaler, check_number, check_shares, check_whole
 from scratchml.splits import PARTS, Parts, at_random, by_time, undersample
+from scratchml.tables.reading import Reading
 from scratchml.weather import check_hours, fingerprint
 from scratchml.weather.variables import VARIABLES
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from scratchml import sensors
-from scratchml.reading import Reading
 from scratchml.resources import find
+from scratchml.tables.reading import Reading
 
 EMBEDDED = "exercises.csv.gz"
 

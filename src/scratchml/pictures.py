@@ -76,7 +76,7 @@ def draw_history(history: History, output: str) -> Figure:
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _figure(2, (10, 4))
+    figure, axes = new_figure(2, (10, 4))
     numbers = [epoch.epoch for epoch in history.epochs]
     for ax, key in zip(axes, ("loss", "score"), strict=True):
         ax.plot(numbers, [getattr(e, key) for e in history.epochs], color=FLOAT, label="training")
@@ -101,7 +101,7 @@ def draw_history(history: History, output: str) -> Figure:
 
 def draw_confusion(evaluations: Mapping[str, Evaluation], classes: Sequence[str]) -> Figure:
     """A confusion matrix for each evaluation, coloured by the shares of each true class."""
-    figure, axes = _figure(len(evaluations), (4.6 * len(evaluations), 4.4))
+    figure, axes = new_figure(len(evaluations), (4.6 * len(evaluations), 4.4))
     for ax, (name, e) in zip(axes, evaluations.items(), strict=True):
         c = e.confusion
         cells = np.array([[c.tn, c.fp], [c.fn, c.tp]])
@@ -128,7 +128,7 @@ def draw_class_confusion(
     evaluations: Mapping[str, ClassEvaluation], classes: Sequence[str]
 ) -> Figure:
     """Who was taken for whom; coloured by the shares of each true class."""
-    figure, axes = _figure(len(evaluations), (5.6 * len(evaluations), 5.4))
+    figure, axes = new_figure(len(evaluations), (5.6 * len(evaluations), 5.4))
     for ax, (name, e) in zip(axes, evaluations.items(), strict=True):
         shares = e.confusion / e.support[:, None]
         ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -155,7 +155,7 @@ def draw_mistakes(model: QuantizedMLP, data: Dataset) -> Figure:
     truth, taken = test.y.astype(np.int64), predictions.argmax(axis=1)
     sure = predictions.max(axis=1)
     order = np.lexsort((np.where(taken == truth, sure, -sure), taken == truth))[:MISTAKES]
-    figure, axes = _figure(MISTAKES // 3, (10, 4.6), rows=3)
+    figure, axes = new_figure(MISTAKES // 3, (10, 4.6), rows=3)
     for ax, row in zip(axes, order, strict=True):
         ax.imshow(test.counts[row].reshape(8, 8), cmap="gray_r", vmin=0, vmax=16)
         ax.set_xticks([])
@@ -175,7 +175,7 @@ def draw_mistakes(model: QuantizedMLP, data: Dataset) -> Figure:
 
 def draw_predictions(net: MLP, model: QuantizedMLP, test: Rows) -> Figure:
     """What the networks say against what it was, for each test row."""
-    figure, axes = _figure(2, (9.6, 4.8))
+    figure, axes = new_figure(2, (9.6, 4.8))
     real = test.target.real if test.target else np.asarray
     truth = real(test.y)
     what = f"{test.target.name} {test.target.unit}".strip() if test.target else "target"
@@ -201,7 +201,7 @@ def draw_precision_recall(
     net: MLP, model: QuantizedMLP, test: Rows, evaluations: dict[str, Evaluation]
 ) -> Figure:
     """Precision against recall on the test rows, float and int8, with the chosen threshold."""
-    figure, (ax,) = _figure(1, (6.4, 5))
+    figure, (ax,) = new_figure(1, (6.4, 5))
     for (name, e), scores, color, size in zip(
         evaluations.items(),
         (net.decision_scores(test), model.decision_scores(test)),
@@ -229,7 +229,7 @@ def draw_precision_recall(
     return figure
 
 
-def _figure(columns: int, size: tuple[float, float], rows: int = 1) -> tuple[Figure, list[Axes]]:
+def new_figure(columns: int, size: tuple[float, float], rows: int = 1) -> tuple[Figure, list[Axes]]:
     """A figure with no window and no global state behind it; axes line by line."""
     from matplotlib.figure import Figure
 

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 from scratchml import dataset, digits, exercises, sensors, weather
 from scratchml.errors import ScratchmlError
 from scratchml.quantized import MAX_UNITS
-from scratchml.reading import Reading
 from scratchml.rows import Dataset, Scaler, check_number, check_whole
+from scratchml.tables.reading import Reading
 from scratchml.target import Target
 
 AnyRecipe: TypeAlias = dataset.Recipe | digits.Recipe | sensors.Recipe

@@ -12,8 +12,8 @@ import typer
 
 from scratchml.errors import ScratchmlError
 from scratchml.front_end import STATISTICS
-from scratchml.reading import pairs
 from scratchml.recipe import Choices
+from scratchml.tables.reading import pairs
 from scratchml.tasks import TASKS
 
 #: The headings of the pages of help, in their order there.

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scratchml import explore_pictures, explore_report, pictures, sensors
+from scratchml import pictures, sensors
 from scratchml.cli import options as opt
 from scratchml.cli.app import app
 from scratchml.cli.choices import with_choices
@@ -16,9 +16,10 @@ from scratchml.cli.console import guarded, note, print_json, show
 from scratchml.cli.steps import read_choices
 from scratchml.dataset import FEATURES, Recipe
 from scratchml.errors import ScratchmlError
-from scratchml.explore import explore
-from scratchml.explore_hours import columns_of_hours, explore_hours
-from scratchml.explore_samples import columns_of_samples
+from scratchml.explore import explore, report
+from scratchml.explore import pictures as explore_pictures
+from scratchml.explore.hours import columns_of_hours, explore_hours
+from scratchml.explore.samples import columns_of_samples
 from scratchml.files import staging
 from scratchml.recipe import Run
 
@@ -67,7 +68,7 @@ def _hours(run: Run, recipe: Recipe, folder: Path | None, as_json: bool) -> Foun
     drawn = [*FEATURES, *(name for name in recipe.features if name not in FEATURES)]
     columns = columns_of_hours(table, recipe).only(drawn)
     files = explore_pictures.draw_hours(folder, columns, found) if folder else []
-    show(*explore_report.hours_tables(found), as_json=as_json)
+    show(*report.hours_tables(found), as_json=as_json)
     if found.refused:
         note(f"training would refuse these hours: {found.refused}")
     return files, found.as_json()
@@ -79,5 +80,5 @@ def _samples(run: Run, recipe: sensors.Recipe, folder: Path | None, as_json: boo
         note(f"note: {line}")
     found = explore(table)
     files = explore_pictures.draw_table(folder, table) if folder else []
-    show(*explore_report.table_tables(found), as_json=as_json)
+    show(*report.table_tables(found), as_json=as_json)
     return files, found.as_json()

@@ -14,10 +14,10 @@ from scratchml.cli.choices import chosen, with_choices
 from scratchml.cli.console import guarded, note, print_json
 from scratchml.errors import ScratchmlError
 from scratchml.files import atomic_write
-from scratchml.proposal import looks_headless, proposal
-from scratchml.reading import Reading
 from scratchml.recipe import ENDING, EXAMPLES, Choices, load_choices, merge, run_of
-from scratchml.recipe_text import recipe_text
+from scratchml.recipe.proposal import looks_headless, proposal
+from scratchml.recipe.text import recipe_text
+from scratchml.tables.reading import Reading
 
 
 @app.command("init")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from scratchml.errors import ScratchmlError
 from scratchml.front_end import MAX_16_BITS, MAX_WINDOW
-from scratchml.reading import Reading
 from scratchml.rows import check_shares, check_whole
+from scratchml.tables.reading import Reading
 
 SPLITS = ("group", "time", "random")
 SCALINGS = ("standard", "robust")

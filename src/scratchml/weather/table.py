@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from scratchml.errors import ScratchmlError
-from scratchml.reading import Reading
 from scratchml.resources import find
 from scratchml.tables import read_table
+from scratchml.tables.reading import Reading
 from scratchml.weather.variables import NEEDED, VARIABLES
 
 EMBEDDED = "reynolds_mountain_east_wy1999-2008.csv.gz"

@@ -20,8 +20,8 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from scratchml.errors import ScratchmlError
-from scratchml.reading import Reading
-from scratchml.table_chunks import Chunk, PlainChunk
+from scratchml.tables.chunks import Chunk, PlainChunk
+from scratchml.tables.reading import Reading
 from scratchml.text import printable
 
 #: Bytes read at a time: their cells stay in a processor's cache.

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from scratchml.errors import ScratchmlError
-from scratchml.explore import LabelledColumns
+from scratchml.explore.columns import LabelledColumns
 from scratchml.sensors import Recipe
 from scratchml.sensors.samples import category_codes
 

@@ -64,40 +64,6 @@ class Reading:
         _check_encoding(self.encoding)
         _check_time(self.time_format, self.time_zone)
 
-    @classmethod
-    def of_options(
-        cls,
-        *,
-        map: Sequence[str] | None = None,
-        delimiter: str | None = None,
-        decimal: str | None = None,
-        encoding: str | None = None,
-        time_column: str | None = None,
-        time_format: str | None = None,
-        time_zone: str | None = None,
-        fahrenheit: bool = False,
-        skip_lines: int | None = None,
-        comment: str | None = None,
-    ) -> Reading:
-        """The reading that options of the command line ask for; ``None`` is an option not given.
-
-        Raises:
-            ScratchmlError: as for the class, or an entry of ``map`` is not ``old=new``.
-        """
-        given = {
-            "columns": pairs(map or ()),
-            "delimiter": delimiter,
-            "decimal": decimal,
-            "encoding": encoding,
-            "time": time_column,
-            "time_format": time_format,
-            "time_zone": time_zone,
-            "fahrenheit": fahrenheit,
-            "skip_lines": skip_lines,
-            "comment": comment,
-        }
-        return cls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-
     def name_in_file(self, here: str) -> str:
         """The column's name in the file, as ``columns`` has it; the same if it is not mapped."""
         return next((old for old, new in self.columns.items() if new == here), here)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from scratchml.errors import ScratchmlError
-from scratchml.reading import Reading
-from scratchml.recipe import EXAMPLES, Choices, run_of
+from scratchml.recipe.run import EXAMPLES, Choices, run_of
+from scratchml.tables.reading import Reading
 from scratchml.tasks import recipe_json, task_of
 
 #: What stands above each choice.

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scratchml.dataset import Recipe
-from scratchml.explore import Floats, LabelledColumns
-from scratchml.explore_hours import HoursExploration
-from scratchml.pictures import FLOAT, INT8, METADATA
-from scratchml.pictures import _figure as new_figure
+from scratchml.explore.columns import Floats, LabelledColumns
+from scratchml.explore.hours import HoursExploration
+from scratchml.pictures import FLOAT, INT8, METADATA, new_figure
 from scratchml.text import printable
 
 if TYPE_CHECKING:

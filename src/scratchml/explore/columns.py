@@ -1,7 +1,7 @@
 """Any table in numbers, before anything is trained on it: its classes and its columns.
 
 ``LabelledColumns`` is the table, whatever it was read from: columns of numbers, and a class for
-each row. What hours have besides is in ``explore_hours``.
+each row. What hours have besides is in ``explore.hours``.
 """
 
 from __future__ import annotations

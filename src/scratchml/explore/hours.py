@@ -16,7 +16,7 @@ import pandas as pd
 
 from scratchml.dataset import CLASSES, HOUR, Recipe, WeatherDataset, is_snow, make_dataset
 from scratchml.errors import ScratchmlError
-from scratchml.explore import Exploration, LabelledColumns, explore
+from scratchml.explore.columns import Exploration, LabelledColumns, explore
 from scratchml.weather import check_hours
 from scratchml.weather.variables import VARIABLES
 

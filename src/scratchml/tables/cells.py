@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from scratchml.errors import ScratchmlError
-from scratchml.table_chunks import MISSING
+from scratchml.tables.chunks import MISSING
 from scratchml.text import printable
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")

@@ -19,9 +19,9 @@ from scratchml import dataset, exercises, sensors, weather
 from scratchml.calibrate import check_percentile
 from scratchml.errors import ScratchmlError
 from scratchml.export import check_name
-from scratchml.reading import Reading
 from scratchml.rows import Dataset, check_number
 from scratchml.tables import column_names
+from scratchml.tables.reading import Reading
 from scratchml.tasks import TASKS, AnyRecipe, Task, Training, make
 from scratchml.weather.table import COLUMNS
 

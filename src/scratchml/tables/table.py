@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scratchml.cells import Column, Numbers, Texts, Times
 from scratchml.errors import ScratchmlError
-from scratchml.reading import Reading
-from scratchml.table_chunks import Chunk
-from scratchml.table_rows import BLOCK, RowReader, open_bytes
+from scratchml.tables.cells import Column, Numbers, Texts, Times
+from scratchml.tables.chunks import Chunk
+from scratchml.tables.reading import Reading
+from scratchml.tables.rows import BLOCK, RowReader, open_bytes
 from scratchml.text import printable
 
 #: Names of columns that one message lists.

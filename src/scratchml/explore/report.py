@@ -5,14 +5,12 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterable
 
-from rich import box
-from rich.markup import escape
 from rich.table import Table
 
-from scratchml import report
-from scratchml.explore import Exploration, Summary
-from scratchml.explore_hours import HoursExploration, Period
-from scratchml.text import printable
+from scratchml.explore.columns import Exploration, Summary
+from scratchml.explore.hours import HoursExploration, Period
+from scratchml.report import data_table
+from scratchml.report.tables import plain, table_of
 
 #: With more classes than these, a column has one line, not one for each class as well.
 MOST_CLASSES = 4
@@ -29,7 +27,7 @@ def hours_tables(found: HoursExploration) -> list[Table | str]:
         calendar_table("Year", [(str(p.number), p) for p in found.years]),
     ]
     if found.data:
-        tables.append(report.data_table(found.data))
+        tables.append(data_table(found.data))
     return tables
 
 
@@ -60,32 +58,32 @@ def table_tables(found: Exploration) -> list[Table | str]:
 
 def classes_table(found: Exploration) -> Table:
     """Rows of each class, with a bar."""
-    table = _table("Class", "rows", "share")
+    table = table_of("Class", "rows", "share")
     table.add_column("")
     most = max(found.classes.values())
     for name, rows in found.classes.items():
-        table.add_row(_plain(name), f"{rows:,}", f"{rows / found.rows:.1%}", _bar(rows, most))
+        table.add_row(plain(name), f"{rows:,}", f"{rows / found.rows:.1%}", _bar(rows, most))
     return table
 
 
 def columns_table(found: Exploration) -> Table:
     """Range, quartiles, mean and deviation of each column, and of a few classes' rows in it."""
-    table = _table("Column", "unit", "least", "25 %", "median", "75 %", "most", "mean", "std")
+    table = table_of("Column", "unit", "least", "25 %", "median", "75 %", "most", "mean", "std")
     table.padding = (0, 0, 0, 1)  # it fits into 80 columns
     table.columns[0].no_wrap = True
     several = 1 < len(found.classes) <= MOST_CLASSES
     for column in found.columns:
-        cells = (_plain(column.unit), *_cells(column.all))
-        table.add_row(f"[bold]{_plain(column.name)}[/]", *cells)
+        cells = (plain(column.unit), *_cells(column.all))
+        table.add_row(f"[bold]{plain(column.name)}[/]", *cells)
         for name, summary in column.by_class.items() if several else ():
-            table.add_row(f"  {_plain(name)}", "", *_cells(summary))
+            table.add_row(f"  {plain(name)}", "", *_cells(summary))
     return table
 
 
 def calendar_table(title: str, periods: Iterable[tuple[str, Period]]) -> Table:
     """Hours and snow of each month, or year; the bar is of the hours of snow."""
     rows = list(periods)
-    table = _table(title, "hours", "snow", "share")
+    table = table_of(title, "hours", "snow", "share")
     table.add_column("")
     most = max((period.snow for _, period in rows), default=0)
     for name, period in rows:
@@ -107,15 +105,3 @@ def _bar(count: int, most: int) -> str:
 
 def _many(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def _plain(text: str) -> str:
-    return escape(printable(text))
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold")
-    table.add_column(title)
-    for column in columns:
-        table.add_column(column, justify="right")
-    return table

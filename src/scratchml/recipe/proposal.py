@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scratchml.cells import DATE, NUMBER
 from scratchml.errors import ScratchmlError
-from scratchml.reading import Reading
-from scratchml.recipe import Choices
-from scratchml.table_chunks import MISSING
+from scratchml.recipe.run import Choices
 from scratchml.tables import column_names, read_table
+from scratchml.tables.cells import DATE, NUMBER
+from scratchml.tables.chunks import MISSING
+from scratchml.tables.reading import Reading
 from scratchml.weather.table import COLUMNS
 
 #: Values of a column that is still taken for one of classes.
