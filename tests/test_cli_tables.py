@@ -371,7 +371,10 @@ WRONG = {
     "both": (["--features", "inside", "--label", "kind", "--target", "power"], "one column of"),
     "absent": (["--features", "insid", "--label", "kind"], "the column insid is missing"),
     "texts": (["--features", "kind", "--target", "power"], "column kind: the value"),
-    "many classes": (["--features", "inside", "--label", "power"], "is it a number? Then it is"),
+    "many classes": (
+        ["--features", "inside", "--label", "power"],
+        "it is a target (--target power)",
+    ),
     "snow": (
         ["--features", "inside", "--label", "kind", "--snow-above", "1"],
         "snow_above is about weather, not about tables of samples",

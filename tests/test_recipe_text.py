@@ -146,8 +146,8 @@ SAMPLES: dict[str, st.SearchStrategy[Any]] = {
     "step": st.integers(1, 500),
     "horizon": st.integers(0, 9),
     "statistics": st.lists(st.sampled_from(STATISTICS), unique=True),
-    "group": NAMES,
-    "session": NAMES,
+    "group": NAMES.map("group {}".format),  # which is no feature
+    "session": NAMES.map("session {}".format),
     "balance": st.sampled_from(["none", "training"]),
     "scaling": st.sampled_from(SCALINGS),
     "missing": st.sampled_from(MISSING),
