@@ -69,8 +69,8 @@ def by_group(
 ) -> Parts:
     """Whole groups (persons, machines, days) for each part: those of the test are strangers.
 
-    In random order, each goes to the part that lacks most of its share of the rows (the method of
-    Adams, where all groups are of one size: no part has more than its share, rounded up).
+    In random order, each goes to the part that has least of its share of the rows so far (the
+    method of Adams, where all groups are of one size: no part has more than its share, rounded up).
 
     Args:
         groups: ``[n]``, the group of each row.
@@ -89,17 +89,11 @@ def by_group(
             f"{len(known)} groups{f', {tested.sum()} of them for the test,' if test_groups else ''}"
             f" are too few for training, validation and test: use more, or another split"
         )
-    wanted = shares / shares.sum() * sizes[order].sum()
-    part_of = np.full(len(known), PARTS.index("test"))
-    have, empty = np.zeros(len(shares)), np.ones(len(shares), bool)
-    for left, group in zip(range(len(order), 0, -1), order, strict=True):
-        lack = (wanted - have) / wanted
-        if left <= empty.sum():  # the last groups go to parts that have none
-            lack[~empty] = -np.inf
-        part = int(lack.argmax())
+    part_of, have = np.full(len(known), PARTS.index("test")), np.zeros(len(shares))
+    for group in order:
+        part = int((have / shares).argmin())  # one that has none comes first
         part_of[group] = part
         have[part] += sizes[group]
-        empty[part] = False
     return _places(part_of[np.searchsorted(known, groups)])
 
 
