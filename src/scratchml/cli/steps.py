@@ -29,6 +29,7 @@ from scratchml.quantized import QuantizedMLP
 from scratchml.recipe import ENDING, EXAMPLES, Choices, Run, load_choices, merge, run_of
 from scratchml.rows import Dataset, Scaler
 from scratchml.sensors import SensorDataset
+from scratchml.target import Target
 from scratchml.train import Epoch, History, train
 from scratchml.verify import Comparison, verify
 
@@ -146,14 +147,16 @@ def quantize_trained(checkpoint: Checkpoint, data: Dataset, percentile: float) -
 
 
 def data_of_checkpoint(path: Path | None, checkpoint: Checkpoint) -> Dataset:
-    return data_again(path, checkpoint.recipe, checkpoint.scaler, checkpoint.data)
+    known = (checkpoint.target, checkpoint.classes)
+    return data_again(path, checkpoint.recipe, checkpoint.scaler, checkpoint.data, *known)
 
 
 def data_of_int8(path: Path | None, model: QuantizedMLP) -> Dataset:
     if model.scaler is None:
         raise ScratchmlError("the model has no scaler for sensor counts: it was not trained here")
     fingerprint = str(model.metadata.get("data"))
-    return data_again(path, tasks.from_metadata(model.metadata), model.scaler, fingerprint)
+    recipe, known = tasks.from_metadata(model.metadata), (model.target, model.classes)
+    return data_again(path, recipe, model.scaler, fingerprint, *known)
 
 
 def has_data(model: QuantizedMLP) -> bool:
@@ -164,10 +167,15 @@ def has_data(model: QuantizedMLP) -> bool:
 
 
 def data_again(
-    path: Path | None, recipe: tasks.AnyRecipe, scaler: Scaler, fingerprint: str
+    path: Path | None,
+    recipe: tasks.AnyRecipe,
+    scaler: Scaler,
+    fingerprint: str,
+    target: Target | None,
+    classes: tuple[str, ...],
 ) -> Dataset:
     """The data set that a model was trained on, made once more."""
-    data = tasks.make(recipe, path, scaler)
+    data = tasks.make(recipe, path, scaler, target=target, classes=classes)
     if data.fingerprint != fingerprint:
         note("note: this is not the data that the model was trained on")
     return data

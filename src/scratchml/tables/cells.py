@@ -235,8 +235,14 @@ class Times(Column):
             if not all(map(DATE.match, dates)):
                 dates = [cell if DATE.match(cell) else "" for cell in dates]
             times = pd.to_datetime(dates, format="ISO8601", utc=True, errors="coerce", cache=False)
-        outside = times.isna() | (times < EARLIEST) | (times >= LATEST)
-        self._refuse_first(np.asarray(outside), lambda: cells, lines, f"is not a time {example}")
+        outside = np.asarray(times.isna() | (times < EARLIEST) | (times >= LATEST))
+        if (
+            not self._pattern
+            and outside.any()
+            and NUMBER.fullmatch(cells[outside.argmax()].strip())
+        ):
+            example += ": if it counts, --time-format seconds, unix or unix_ms"
+        self._refuse_first(outside, lambda: cells, lines, f"is not a time {example}")
         moments = times.tz_localize(None)
         if self._zone:
             moments = self._from_zone(moments, cells, lines, self._zone)
