@@ -109,4 +109,4 @@ def test_a_model_s_page_tells_its_front_end(tmp_path: Path) -> None:
     values = json.loads(runner.invoke(app, [*command, "--json"]).stdout)
     assert values["front_end"] == model.front_end.to_dict()
     page = runner.invoke(app, command).stdout
-    assert "window of 20 samples (ax, ay, az), 10 after the last: mean, std" in page
+    assert "20 samples of ax, ay, az, every 10: mean, std of each" in page

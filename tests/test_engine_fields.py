@@ -230,7 +230,8 @@ def test_every_field_of_a_model_has_a_rule() -> None:
     header = (engine_folder() / "scratchml.h").read_text("utf-8")
     names = set(re.findall(r"^} sml_(\w+);", header, re.M))
     callers = {"status", "context", "digest"}  # what a program has, not a model
-    assert names - callers == RULES.keys()
+    streams = {"statistic", "front_end", "stream"}  # test_front_end_c.py has those
+    assert names - callers - streams == RULES.keys()
     for struct, rules in RULES.items():
         assert [name for name, _ in ffi.typeof(f"sml_{struct}").fields] == list(rules)
 

@@ -21,7 +21,7 @@ from front_end_models import CLASSES, any_samples, front_end, front_end_model, s
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scratchml._engine import ffi, lib
-from scratchml.c_front_end import c_string
+from scratchml.c_surroundings import c_string
 
 import scratchml as sml
 from scratchml import verify

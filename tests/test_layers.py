@@ -370,7 +370,7 @@ def test_512_classes_abort_tflite_micro_and_511_do_not() -> None:
         QuantizedMLP((wide,), Softmax(source))
     model = SimpleNamespace(
         layers=(wide,), softmax=Softmax(source), inputs=1, outputs=512, scaler=None,
-        threshold=0.5, metadata={}, output_quantization=PROBABILITY,
+        threshold=0.5, metadata={}, output_quantization=PROBABILITY, front_end=None, target=None,
     )  # fmt: skip
     assert end_of_tflite_micro(cast(QuantizedMLP, model), CODES[:1]) == -signal.SIGABRT
 

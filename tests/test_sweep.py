@@ -268,6 +268,7 @@ def file_of(layers: Sequence[QuantizedDense], softmax: Softmax | None = None) ->
     outputs, inputs = layers[-1].weights.shape[0], layers[0].weights.shape[1]
     model = SimpleNamespace(layers=layers, softmax=softmax, inputs=inputs, outputs=outputs)
     model.scaler, model.threshold, model.metadata = None, 0.5, {}
+    model.front_end, model.target = None, None
     return tflite.to_bytes(cast(QuantizedMLP, model))
 
 

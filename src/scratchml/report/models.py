@@ -75,7 +75,7 @@ def file_json(file: File, size: int) -> dict[str, Any]:
         ],
         "output_quantization": asdict(model.output_quantization),
         "features": asdict(model.scaler) if model.scaler else None,
-        "front_end": asdict(model.front_end) if model.front_end else None,
+        "front_end": model.front_end.to_dict() if model.front_end else None,
         "target": asdict(model.target) if model.target else None,
         "threshold": model.threshold if model.output == "sigmoid" else None,
         "metadata": dict(model.metadata),
