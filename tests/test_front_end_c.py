@@ -21,10 +21,10 @@ from front_end_models import CLASSES, any_samples, front_end, front_end_model, s
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scratchml._engine import ffi, lib
-from scratchml.c_surroundings import c_string
 
 import scratchml as sml
 from scratchml import verify
+from scratchml.c_surroundings import c_string
 from scratchml.errors import ScratchmlError
 from scratchml.export import fingerprint, header_text, source_text
 from scratchml.front_end import MAX_WINDOW, STATISTICS, Channel, FrontEnd

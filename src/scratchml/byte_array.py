@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from scratchml.export import check_name
+from scratchml.c_names import check_name
 from scratchml.files import atomic_write
 
 ALIGNMENT = 16  # FlatBuffers are read in place: what is inside is aligned only if the file is

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from scratchml.checks import check_number, check_shares, check_whole
 from scratchml.errors import ScratchmlError
-from scratchml.rows import Dataset, Rows, Scaler, check_number, check_shares, check_whole
+from scratchml.rows import Dataset, Rows, Scaler
 from scratchml.splits import PARTS, Parts, at_random, by_time, undersample
 from scratchml.tables.reading import Reading
 from scratchml.weather import check_hours, fingerprint

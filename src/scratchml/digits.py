@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scratchml.checks import check_shares, check_whole
 from scratchml.errors import ScratchmlError
 from scratchml.resources import find
-from scratchml.rows import Dataset, Rows, Scaler, check_shares, check_whole
+from scratchml.rows import Dataset, Rows, Scaler
 from scratchml.splits import by_class
 
 EMBEDDED = "digits.csv.gz"

@@ -6,7 +6,6 @@ gives the same bytes: neither a date nor a path goes into them.
 
 from __future__ import annotations
 
-import re
 import textwrap
 import zlib
 from os import PathLike
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from scratchml.c_arrays import array, array2d
 from scratchml.c_layers import layers_text, memory_bytes_text
+from scratchml.c_names import check_name
 from scratchml.c_surroundings import (
     classes_array,
     classes_declaration,
@@ -27,7 +27,6 @@ from scratchml.c_surroundings import (
     target_array,
     target_declaration,
 )
-from scratchml.errors import ScratchmlError
 from scratchml.features import Features
 from scratchml.files import atomic_write
 from scratchml.layers import Softmax
@@ -49,18 +48,6 @@ SIZEOF = {
     "sml_front_end": 8,
 }
 
-#: Words that C, C++, their headers or the generated file itself have another use for, in any case:
-#: the name is a file's and, in capitals, a macro's.
-RESERVED = re.compile(
-    "(sml_|scratchml|layer[0-9]|u?int|std).*|.*_t|layers|features|kernel|main|"
-    "null|softmax|softmax_table|and|asm|auto|bool|break|case|catch|char|class|const|continue|default|delete|do|double|else|"
-    "enum|explicit|export|extern|false|float|for|friend|goto|if|inline|long|mutable|namespace|new|"
-    "not|operator|or|private|protected|public|register|restrict|return|short|signed|sizeof|static|"
-    "struct|switch|template|this|throw|true|try|typedef|typename|union|unsigned|using|virtual|void|"
-    "volatile|while|xor|errno|math|string|time|assert",
-    re.IGNORECASE,
-)
-
 
 def export_c(model: QuantizedMLP, folder: str | PathLike[str], *, name: str) -> tuple[Path, Path]:
     """Write ``folder/name.c`` and ``folder/name.h``; returns their paths.
@@ -73,20 +60,6 @@ def export_c(model: QuantizedMLP, folder: str | PathLike[str], *, name: str) -> 
     atomic_write(header, header_text(model, name))
     atomic_write(source, source_text(model, name))
     return source, header
-
-
-def is_free_name(name: str) -> bool:
-    """Whether ``name`` is an identifier that C and the generated file leave free."""
-    return bool(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name)) and not RESERVED.fullmatch(name)
-
-
-def check_name(name: str) -> None:
-    """Raise ScratchmlError unless ``is_free_name``."""
-    if not is_free_name(name):
-        raise ScratchmlError(
-            f"{name!r} cannot name a C variable: use letters, digits and underscores, "
-            "no word of C or C++ and nothing that begins with sml, layer1, int or std"
-        )
 
 
 def flash_bytes(model: QuantizedMLP, layout: Layout = PORTABLE) -> int:

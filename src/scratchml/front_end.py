@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scratchml.checks import check_whole
 from scratchml.errors import ScratchmlError
 
 Int32 = npt.NDArray[np.int32]
@@ -55,7 +56,7 @@ class Channel:
             raise ScratchmlError(f"a channel named {self.name!r}: it needs a name")
         if not isinstance(self.unit, str):
             raise ScratchmlError(f"{self.name}: the unit {self.unit!r} is not a text")
-        check_range(f"{self.name}: counts a unit", self.resolution, 2**31 - 1)
+        check_whole(f"{self.name}: counts a unit", self.resolution, 1, 2**31 - 1)
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ class FrontEnd:
         if not names:
             raise ScratchmlError("a front end without channels: it needs one at least")
         check_unique("channel", names)
-        check_range("window", self.window, MAX_WINDOW)
-        check_range("step", self.step, MAX_16_BITS)
+        check_whole("window", self.window, 1, MAX_WINDOW)
+        check_whole("step", self.step, 1, MAX_16_BITS)
         for name in self.statistics:
             if name not in STATISTICS:
                 raise ScratchmlError(
@@ -249,12 +250,6 @@ def integer_root(radicand: npt.ArrayLike) -> Int64:
         rest -= np.where(fits, root + bit, 0)
         root = (root >> 1) + np.where(fits, bit, 0)
     return root
-
-
-def check_range(name: str, value: object, most: int) -> None:
-    """Refuse what is not a whole number from 1 to ``most``; it may come from a file."""
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-        raise ScratchmlError(f"{name} {value!r}: it must be a whole number, 1 to {most}")
 
 
 def check_unique(kind: str, names: list[str] | tuple[str, ...]) -> None:

@@ -24,7 +24,10 @@ from scratchml.activations import HIDDEN, Floats
 from scratchml.errors import ScratchmlError
 from scratchml.outputs import OUTPUTS
 
-__all__ = ["HIDDEN", "MLP", "OUTPUTS", "Backpropagation", "Floats", "Samples"]
+__all__ = ["HIDDEN", "MAX_UNITS", "MLP", "OUTPUTS", "Backpropagation", "Floats", "Samples"]
+
+#: Units of a layer, and layers of a model: the engine counts both in 16 bits.
+MAX_UNITS = 2**16 - 1
 
 
 class Samples(Protocol):

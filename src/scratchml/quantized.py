@@ -26,13 +26,11 @@ from scratchml.files import atomic_write
 from scratchml.front_end import FrontEnd
 from scratchml.layers import MAX_CLASSES, QuantizedDense, Softmax
 from scratchml.layouts import PORTABLE
+from scratchml.mlp import MAX_UNITS
 from scratchml.rows import Rows, Scaler
 from scratchml.target import Target
 
 Int8 = npt.NDArray[np.int8]
-
-#: Units of a layer, and layers of a model: the engine counts both in 16 bits.
-MAX_UNITS = 2**16 - 1
 
 #: Keys of the file's metadata that are fields of the model.
 RESERVED = ("features", "front_end", "target", "threshold")

@@ -7,7 +7,6 @@ board; the floats that the network is trained on are computed from the counts. W
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -155,29 +154,3 @@ class Dataset:
     fingerprint: str
     front_end: FrontEnd | None = field(default=None, kw_only=True)
     notes: tuple[str, ...] = field(default=(), kw_only=True)
-
-
-# Checks of the choices in a recipe, which may come from a file, so not even its types are sure.
-
-
-def check_whole(name: str, value: object, least: int, most: int) -> None:
-    """Refuse a choice that is not an integer from ``least`` to ``most``; a truth is none."""
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise ScratchmlError(f"{name} {value!r}: it must be a whole number, {least} to {most}")
-
-
-def check_number(name: str, value: object) -> None:
-    """Refuse a choice that is not a finite number that a float can hold."""
-    largest = sys.float_info.max
-    if isinstance(value, bool) or not (
-        isinstance(value, (int, float)) and -largest <= value <= largest  # which NaN is not
-    ):
-        raise ScratchmlError(f"{name} {value!r}: it must be a number")
-
-
-def check_shares(validation: float, test: float) -> None:
-    """Refuse shares that leave nothing for one of the three parts."""
-    check_number("validation", validation)
-    check_number("test", test)
-    if not (validation > 0 and test > 0 and validation + test < 1):
-        raise ScratchmlError("validation and test shares must be positive and sum to below 1")

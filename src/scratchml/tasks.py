@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from scratchml import dataset, digits, exercises, sensors, weather
+from scratchml.checks import check_number, check_whole
 from scratchml.errors import ScratchmlError
-from scratchml.quantized import MAX_UNITS
-from scratchml.rows import Dataset, Scaler, check_number, check_whole
+from scratchml.mlp import MAX_UNITS
+from scratchml.rows import Dataset, Scaler
 from scratchml.tables.reading import Reading
 from scratchml.target import Target
 

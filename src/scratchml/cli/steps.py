@@ -15,13 +15,13 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from scratchml import oracle, pictures, tasks
+from scratchml.c_names import check_name, is_free_name
 from scratchml.checkpoint import Checkpoint
 from scratchml.cli.choices import chosen
 from scratchml.cli.console import log, note
 from scratchml.dataset import PAPER
 from scratchml.errors import ScratchmlError
 from scratchml.evaluate import AnyEvaluation, choose_threshold, threshold_code
-from scratchml.export import check_name, is_free_name
 from scratchml.files import atomic_write
 from scratchml.mlp import MLP, OUTPUTS
 from scratchml.quantize import quantize

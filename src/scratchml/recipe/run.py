@@ -16,10 +16,11 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from scratchml import dataset, exercises, sensors, weather
+from scratchml.c_names import check_name
 from scratchml.calibrate import check_percentile
+from scratchml.checks import check_number
 from scratchml.errors import ScratchmlError
-from scratchml.export import check_name
-from scratchml.rows import Dataset, check_number
+from scratchml.rows import Dataset
 from scratchml.tables import column_names
 from scratchml.tables.reading import Reading
 from scratchml.tasks import TASKS, AnyRecipe, Task, Training, make

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from scratchml.checks import check_shares, check_whole
 from scratchml.errors import ScratchmlError
 from scratchml.front_end import MAX_16_BITS, MAX_WINDOW
-from scratchml.rows import check_shares, check_whole
 from scratchml.tables.reading import Reading
 
 SPLITS = ("group", "time", "random")

@@ -15,7 +15,8 @@ from scratchml.affine import PROBABILITY, Quantization
 from scratchml.errors import ScratchmlError
 from scratchml.front_end import FrontEnd
 from scratchml.layers import Elementwise, QuantizedDense, Softmax
-from scratchml.quantized import MAX_UNITS, QuantizedMLP
+from scratchml.mlp import MAX_UNITS
+from scratchml.quantized import QuantizedMLP
 from scratchml.rows import Scaler
 from scratchml.target import Target
 from scratchml.tflite.flatbuffer import Node, Tables
