@@ -45,7 +45,7 @@ BAD_HOURS = {
     "empty": ("", "the file is empty"),
     "header only": ("time,temperature_2m,relative_humidity_2m,snowfall\n", "no line below it"),
     "binary": ("\x00\x01\x02\x03", "hours.csv: "),
-    "columns": ("a,b\n1,2\n", "no column of this file is one of weather (time, temperature_2m"),
+    "columns": ("a,b\n1,2\n", "no column of this file is one of weather (temperature_2m"),
     "a column": (
         "time,snowfall\n1,2\n",
         "the column temperature_2m, relative_humidity_2m is missing",

@@ -176,7 +176,7 @@ def test_a_recipe_gives_the_same_bytes_as_its_options_and_as_itself(
     runs: dict[str, tuple[Path, dict[str, Any]]],
     tmp_path: Path,
 ) -> None:
-    recipe = tmp_path / "my.toml"
+    recipe = tmp_path / f"{tables[kind].stem}.toml"  # what the model is called after
     output_of("init", tables[kind], "-o", recipe, *OPTIONS[kind], "--epochs", "4")
     for folder in (tmp_path / "one", tmp_path / "two"):
         output_of("run", recipe, "-o", folder, "--rows", "300", "--no-pictures")
@@ -195,7 +195,7 @@ def test_options_win_over_the_recipe(tables: dict[str, Path], tmp_path: Path) ->
     assert chosen["units"] == ["C", "C"]  # the recipe's
 
 
-def test_a_recipe_without_output_builds_in_the_data_s_folder(
+def test_a_recipe_without_output_builds_in_a_folder_of_its_name(
     tables: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -204,7 +204,7 @@ def test_a_recipe_without_output_builds_in_the_data_s_folder(
         'label = "kind"\n[training]\nepochs = 1\n'
     )
     output_of("train", "any.TOML")
-    names = {path.name for path in (tmp_path / "build" / "rooms").iterdir()}
+    names = {path.name for path in (tmp_path / "build" / "any").iterdir()}
     assert names == {"model.npz", "history.csv"}
 
 
@@ -436,3 +436,62 @@ def test_a_recipe_that_is_wrong_is_named(no_temporary_files: Path) -> None:
     path.write_text('data = "none.csv"\n[dataset]\nfeatures = ["a"]\nlabel = "b"\n')
     line = refused("train", path, "-o", no_temporary_files / "out")
     assert line == f"error: {no_temporary_files / 'none.csv'}: No such file or directory"
+
+
+# A model and other data.
+
+
+@pytest.mark.parametrize("name", ["model.npz", "model.tflite"])
+def test_a_number_is_judged_by_the_target_that_was_learnt(
+    name: str,
+    tables: dict[str, Path],
+    runs: dict[str, tuple[Path, dict[str, Any]]],
+    tmp_path: Path,
+) -> None:
+    """Not by the mean and deviation of the other data: what is 10,000 more is an error of that."""
+    other = pd.read_csv(tables["number"])
+    other["power"] += 10_000
+    other.to_csv(tmp_path / "other.csv", index=False)
+    folder, found = runs["number"]
+    key = "float" if name.endswith("npz") else "int8"
+    judged = json_of("evaluate", folder / name, tmp_path / "other.csv")[key]
+    assert judged["mae"] == pytest.approx(10_000, abs=3 * found["evaluations"][key]["mae"])
+    assert found["evaluations"][key]["mae"] < 1_000
+
+
+@pytest.mark.parametrize("name", ["model.npz", "model.tflite"])
+def test_classes_keep_the_places_that_were_learnt(
+    name: str,
+    tables: dict[str, Path],
+    runs: dict[str, tuple[Path, dict[str, Any]]],
+    tmp_path: Path,
+) -> None:
+    folder, _ = runs["classes"]
+    other = pd.read_csv(tables["classes"])
+    first, *_ = sorted(other["gesture"].unique())
+    other["gesture"] = other["gesture"].replace(first, "zzz")
+    other.to_csv(tmp_path / "other.csv", index=False)
+    line = refused("evaluate", folder / name, tmp_path / "other.csv")
+    assert "the model does not know gesture 'zzz'" in line
+
+
+def test_a_value_in_a_recipe_is_refused_by_the_file_s_name(
+    tables: dict[str, Path], tmp_path: Path
+) -> None:
+    recipe = tmp_path / "my.toml"
+    recipe.write_text('data = "snow"\n[dataset]\nwindow = "3"\n')
+    assert f"{recipe}: window '3'" in refused("train", recipe)
+    recipe.write_text('data = "snow"\n')
+    line = refused("train", recipe, "--window", "0")
+    assert "window 0" in line and str(recipe) not in line
+
+
+def test_letters_that_the_font_lacks_are_no_warning(tmp_path: Path) -> None:
+    require("matplotlib")
+    table = pd.DataFrame({"a": np.arange(60) % 7, "kind": ["猫", "犬"] * 30})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    options = ("--features", "a", "--label", "kind", "-o", tmp_path / "out")
+    quick = ("--epochs", "1", "--batch-size", "8", "--rows", "50")
+    for command in (("explore",), ("run", *quick)):
+        ended = called(command[0], tmp_path / "t.csv", *options, *command[1:])
+        assert ended.returncode == 0 and "Glyph" not in ended.stderr

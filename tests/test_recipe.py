@@ -350,8 +350,19 @@ def test_a_table_that_is_no_weather_is_told_what_to_say(tmp_path: Path) -> None:
     path.write_text("a,b\n1,2\n")
     with pytest.raises(ScratchmlError) as caught:
         run_of({"": {"data": str(path)}}).load()
-    assert str(caught.value).startswith(f"{path}: no column of this file is one of weather (time, ")
+    assert str(caught.value).startswith(
+        f"{path}: no column of this file is one of weather (temperature_2m"
+    )
     assert "--label" in str(caught.value) and "scratchml init" in str(caught.value)
+
+
+def test_what_looks_like_weather_is_told_what_to_map(tmp_path: Path) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text("time,temperature_2m (C),relative_humidity_2m (%),snowfall (cm)\n")
+    with pytest.raises(
+        ScratchmlError, match="perhaps --map 'temperature_2m \\(C\\)=temperature_2m'"
+    ):
+        run_of({"": {"data": str(path)}}).load()
 
 
 def test_an_example_is_loaded_from_the_package() -> None:

@@ -6,6 +6,7 @@ Colours are two of the Okabe-Ito palette, which colour-blind readers can tell ap
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,7 @@ def draw_all(
     if isinstance(data.recipe, digits.Recipe):
         figures["mistakes"] = draw_mistakes(model, data)
     for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=120, metadata=METADATA)
+        save(figure, folder / f"{name}.png")
 
 
 def draw_history(history: History, output: str) -> Figure:
@@ -227,6 +228,13 @@ def draw_precision_recall(
     ax.grid(alpha=0.3)
     ax.legend()
     return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the PNG file; a letter that the font lacks is a box in it, and no warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
+        figure.savefig(path, dpi=120, metadata=METADATA)
 
 
 def new_figure(columns: int, size: tuple[float, float], rows: int = 1) -> tuple[Figure, list[Axes]]:

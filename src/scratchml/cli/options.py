@@ -52,7 +52,7 @@ Output = Annotated[
         "-o",
         "--output",
         metavar="FOLDER",
-        help="For the files. Default: build/, and there the data's name.",
+        help="For the files. Default: build/, and there the name of the data or the recipe.",
         show_default=False,
     ),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,30 @@ def read_choices(
 ) -> Run:
     """What is to be done: options that were given win over the recipe file's choices."""
     recipe: Choices = {}
-    if data is not None and data.lower().endswith(ENDING):
-        recipe = load_choices(Path(data))
+    file = Path(data) if data is not None and data.lower().endswith(ENDING) else None
+    if file:
+        recipe = load_choices(file)
         data = None
         if paper and recipe.get("dataset", {}).keys() & PAPER.keys():
             note("note: what the recipe chooses wins over --paper")
     top = {"data": data, "seed": seed}
     given = {name: value for name, value in top.items() if value is not None}
-    return run_of(merge(recipe, {"": given}, chosen(options)), paper=paper)
+    try:
+        run = run_of(merge(recipe, {"": given}, chosen(options)), paper=paper)
+    except ScratchmlError as error:
+        if recipe and file and _is_refused(recipe, str(error)):
+            raise ScratchmlError(f"{file}: {error}") from None
+        raise
+    return replace(run, file=file)
+
+
+def _is_refused(recipe: Choices, reason: str) -> bool:
+    """Whether the recipe by itself is refused for the same reason: then it is the file's."""
+    try:
+        run_of(recipe)
+    except ScratchmlError as error:
+        return str(error) == reason
+    return False
 
 
 def read_data(run: Run) -> Dataset:

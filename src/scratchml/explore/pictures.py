@@ -17,7 +17,7 @@ import numpy as np
 from scratchml.dataset import Recipe
 from scratchml.explore.columns import Floats, LabelledColumns
 from scratchml.explore.hours import HoursExploration
-from scratchml.pictures import FLOAT, INT8, METADATA, new_figure
+from scratchml.pictures import FLOAT, INT8, new_figure, save
 from scratchml.text import printable
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def _cycled(items: Sequence[str], i: int) -> str:
 
 def _save(folder: Path, figures: Mapping[str, Figure]) -> list[str]:
     for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=120, metadata=METADATA)
+        save(figure, folder / f"{name}.png")
     return sorted(f"{name}.png" for name in figures)
 
 

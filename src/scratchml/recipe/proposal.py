@@ -79,14 +79,21 @@ def looks_headless(choices: Choices) -> bool:
 
 
 def _values(path: Path, reading: Reading, names: Sequence[str]) -> dict[str, list[str]]:
-    """The different texts of each column, without those that say that a value is missing."""
-    table = read_table(
-        path, replace(reading, fahrenheit=False), numbers=(), texts=names, missing=True
-    )
-    return {
-        name: [text for text in table[name].cat.categories if text.lower() not in MISSING]
-        for name in names
-    }
+    """Different texts of each column, without those that say that a value is missing.
+
+    All of them where they may be names of classes or groups; of a column of many different values
+    those at the head of the file.
+    """
+    reading = replace(reading, fahrenheit=False)
+
+    def texts(names: Sequence[str], head: bool) -> dict[str, list[str]]:
+        table = read_table(path, reading, numbers=(), texts=names, missing=True, head=head)
+        found = {name: table[name].cat.categories for name in names}
+        return {n: [t for t in words if t.lower() not in MISSING] for n, words in found.items()}
+
+    values = texts(names, head=True)
+    few = [name for name, found in values.items() if len(found) <= MOST_CLASSES]
+    return {**values, **texts(few, head=False)} if few else values
 
 
 def _with_decimal(reading: Reading, columns: Mapping[str, list[str]]) -> Reading:

@@ -24,7 +24,7 @@ from scratchml.rows import Dataset
 from scratchml.tables import column_names
 from scratchml.tables.reading import Reading
 from scratchml.tasks import TASKS, AnyRecipe, Task, Training, make
-from scratchml.weather.table import COLUMNS
+from scratchml.weather.variables import NEEDED
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -35,6 +35,9 @@ Choices: TypeAlias = dict[str, dict[str, Any]]
 
 #: Tasks whose data is in the package.
 EXAMPLES = tuple(name for name, task in TASKS.items() if task.recipe is not sensors.Recipe)
+
+#: What is in the name of some column of weather, in small letters.
+LIKE_WEATHER = ("temp", "humid", "snow")
 
 #: How a recipe file's name ends.
 ENDING = ".toml"
@@ -64,7 +67,8 @@ class Run:
         data: an example's name, or the file.
         dataset: the recipe of the data set.
         threshold: of a yes or no; ``None``: the best on the validation rows.
-        name: of the model in C; ``None``: after the data.
+        name: of the model in C; ``None``: after the recipe's file or the data.
+        file: the recipe's, if it is one.
     """
 
     data: str
@@ -73,6 +77,7 @@ class Run:
     threshold: float | None = None
     percentile: float = 100.0
     name: str | None = None
+    file: Path | None = None
 
     @property
     def path(self) -> Path | None:
@@ -81,10 +86,11 @@ class Run:
 
     @property
     def title(self) -> str:
-        """The example's name, or that of the file without its endings."""
-        if self.path is None:
+        """What the run is called: as the recipe, the example or the file, without its endings."""
+        file = self.file or self.path
+        if file is None:
             return self.data
-        return self.path.name.removesuffix(".gz").rsplit(".", 1)[0] or self.path.name
+        return file.name.removesuffix(".gz").rsplit(".", 1)[0] or file.name
 
     def table(self) -> pd.DataFrame:
         """The samples that the data set is cut from; see ``sensors.load``."""
@@ -119,9 +125,11 @@ class Run:
         if self.path is None or not isinstance(self.dataset, dataset.Recipe):
             return
         names = column_names(self.path, self.dataset.reading)
-        if not set(names) & set(COLUMNS[1:]):
+        # what looks like weather under other names is told by the reader which ones to map
+        text = " ".join(names).lower()
+        if not set(names) & set(NEEDED) and sum(word in text for word in LIKE_WEATHER) < 2:
             raise ScratchmlError(
-                f"{self.path}: no column of this file is one of weather ({', '.join(COLUMNS)}): of "
+                f"{self.path}: no column of this file is one of weather ({', '.join(NEEDED)}): of "
                 f"another table say what is read and what is asked (--features, and --label or "
                 f"--target), or let scratchml init look at it"
             )

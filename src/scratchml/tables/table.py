@@ -38,6 +38,7 @@ def read_table(
     missing: bool = False,
     on_rows: Callable[[int], None] | None = None,
     block: int = BLOCK,
+    head: bool = False,
 ) -> pd.DataFrame:
     """The wanted columns of a CSV file, plain or gzip, by their names here.
 
@@ -55,6 +56,7 @@ def read_table(
             time is never missing. Numbers may also be missing by a word: NA, NaN, null, none, -.
         on_rows: called now and then with the number of rows that are read.
         block: bytes of the file that are read at a time.
+        head: read one block and no more: what the file looks like.
 
     Returns:
         The table in the order of the file. Its index is the line in the file that each row begins
@@ -74,7 +76,7 @@ def read_table(
             rows = RowReader(file, reading, {*names.values(), *reading.columns}, block)
             places = _places(rows, names, reading)
             columns = {name: make(names[name]) for name, make in kinds.items()}
-            index = _fill(columns, places, rows, on_rows)
+            index = _fill(columns, places, rows, on_rows, head)
     except ScratchmlError as error:
         raise ScratchmlError(f"{source}: {error}") from None
     return pd.DataFrame(
@@ -194,6 +196,7 @@ def _fill(
     places: Mapping[str, int],
     rows: RowReader,
     on_rows: Callable[[int], None] | None,
+    head: bool,
 ) -> pd.Index:
     """Read all rows into the columns; return their lines."""
     lines = bytearray()
@@ -204,6 +207,8 @@ def _fill(
         n += len(chunk.lines)
         if on_rows:
             on_rows(n)
+        if head:
+            break
     if not lines:
         raise ScratchmlError("there is a header, but no line below it")
     whole = np.frombuffer(lines, np.int64)
