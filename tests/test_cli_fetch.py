@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import weather_services as ws
@@ -131,6 +132,19 @@ def test_holes_are_told(services: ws.Services) -> None:
     result = called("fetch", "--source", "meteostat", "--station", "16033", *YEARS)
     assert "8,760 hours lack a value and are left out, at most 8,760 in a row" in result.stderr
     assert "from 2013-01-01T00:00" in result.stderr
+
+
+def test_a_value_that_cannot_be_meant_is_told(services: ws.Services, folder: Path) -> None:
+    def slip(values: dict[str, Any]) -> None:
+        values["hourly"]["temperature_2m"][7] = 999.9
+
+    services.mishaps = [None, ws.values_changed(slip)]
+    result = called("fetch", "Canazei", *JANUARY)
+    assert result.returncode == 0, result.stderr
+    assert "1 hours lack a value and are left out" in result.stderr
+    assert "1 values that cannot be meant count as missing" in result.stderr
+    assert "next: scratchml run canazei.csv" in result.stderr
+    assert len(sml.weather.load("canazei.csv")) == 743
 
 
 def test_waits_are_told(services: ws.Services) -> None:

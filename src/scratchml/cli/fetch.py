@@ -202,7 +202,7 @@ def _notes(about: dict[str, Any], path: Path) -> None:
             f"{missing['longest_run']:,} in a row, from {missing['longest_run_from']}"
         )
     if about["implausible_values"]:
-        note(f"{missing['implausible_values']:,} values that cannot be meant count as missing")
+        note(f"{about['implausible_values']:,} values that cannot be meant count as missing")
     if about.get("hours_of_snow_by_dew_point"):
         note(
             f"in {about['hours_of_snow_by_dew_point']:,} hours the dew point decides whether it "
