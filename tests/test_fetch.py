@@ -167,13 +167,13 @@ def test_the_same_hours_give_the_same_bytes_on_another_day(
 ) -> None:
     for name, today in (("a", "2026-11-29"), ("b", "2027-01-05")):
         found = fetching(today=today, refresh=True)
-        for suffix in (".csv", ".csv.gz"):
-            found.save(tmp_path / name / f"hours{suffix}")
-        check(sml.weather.load(tmp_path / name / "hours.csv.gz"), JANUARY)
-    assert gzip.decompress((tmp_path / "a" / "hours.csv.gz").read_bytes()) == (
+        for file in ("hours.csv", "packed.csv.gz"):
+            found.save(tmp_path / name / file)
+        check(sml.weather.load(tmp_path / name / "packed.csv.gz"), JANUARY)
+    assert gzip.decompress((tmp_path / "a" / "packed.csv.gz").read_bytes()) == (
         (tmp_path / "a" / "hours.csv").read_bytes()
     )
-    for file in ("hours.csv", "hours.csv.gz", "hours.json"):
+    for file in ("hours.csv", "hours.json", "packed.csv.gz", "packed.json"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
@@ -185,6 +185,32 @@ def test_a_json_file_of_someone_else_s_is_left_alone(fetching: Fetching, tmp_pat
     assert not (tmp_path / "metrics.csv").exists()
     for _ in range(2):
         found.save(tmp_path / "hours.csv")  # its own is replaced
+
+
+@pytest.mark.parametrize(
+    "side",
+    [
+        None,
+        "",
+        "{}",
+        '["scratchml_weather"]',
+        '{"csv": "own.csv"}',
+        '{"scratchml_weather": 1}',
+        '{"scratchml_weather": 1, "csv": ["own.csv"]}',
+        '{"scratchml_weather": 1, "csv": "own.csv.gz"}',
+    ],
+)
+def test_a_csv_file_of_someone_else_s_is_left_alone(
+    fetching: Fetching, tmp_path: Path, side: str | None
+) -> None:
+    found = fetching()
+    (tmp_path / "own.csv").write_text("my own")
+    if side is not None:
+        (tmp_path / "own.json").write_text(side)
+    with pytest.raises(ScratchmlError, match="choose another name with -o"):
+        found.save(tmp_path / "own.csv")
+    assert (tmp_path / "own.csv").read_text() == "my own"
+    assert side is None or (tmp_path / "own.json").read_text() == side
 
 
 @pytest.mark.parametrize("name", ["hours", "hours.txt", ".csv", ".csv.gz", "hours.json"])
