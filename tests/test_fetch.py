@@ -28,6 +28,7 @@ from scratchml.weather.client import Answer, Client, Patience
 from scratchml.weather.download import download
 from scratchml.weather.fetch import Access, fetch
 from scratchml.weather.fetched import Fetched, side_file
+from scratchml.weather.joining import joined
 from scratchml.weather.places import Place
 from scratchml.weather.sources import OpenMeteo
 
@@ -211,6 +212,31 @@ def test_a_csv_file_of_someone_else_s_is_left_alone(
         found.save(tmp_path / "own.csv")
     assert (tmp_path / "own.csv").read_text() == "my own"
     assert side is None or (tmp_path / "own.json").read_text() == side
+
+
+@pytest.mark.parametrize("option", [False, True])
+@pytest.mark.parametrize("source", ["open-meteo", "worldweatheronline", "meteostat"])
+def test_a_server_of_one_s_own_is_not_named_in_the_side_file(
+    fetching: Fetching, tmp_path: Path, source: str, option: bool
+) -> None:
+    url = fetching.services.url
+    about = fetching(source=source, url=url if option else None).save(tmp_path / "hours.csv")
+    assert about["query"]["url"] == "a server of your own"
+    assert url.removeprefix("http://") not in (tmp_path / "hours.json").read_text("utf-8")
+
+
+@pytest.mark.parametrize("url", [None, "https://archive-api.open-meteo.com/"])
+def test_the_public_server_is_named_in_the_side_file(
+    monkeypatch: pytest.MonkeyPatch, url: str | None
+) -> None:
+    monkeypatch.delenv("SCRATCHML_OPEN_METEO_URL", raising=False)
+    source = OpenMeteo(Place(46.4767, 11.7706), url=url)
+    first, last = map(date.fromisoformat, JANUARY)
+    chunk = source.chunks(first, last)[0]
+    body = ws.Services().body(*source.request(chunk))
+    assert body is not None
+    found = joined(source, first, last, [source.read(Answer(200, body, {}), chunk)])
+    assert found.provenance["query"]["url"] == "https://archive-api.open-meteo.com"
 
 
 @pytest.mark.parametrize("name", ["hours", "hours.txt", ".csv", ".csv.gz", "hours.json"])
