@@ -535,6 +535,12 @@ def test_the_key_is_not_in_the_cache_and_not_in_the_side_file(
         assert not any(fragment in text for fragment in fragments)
 
 
+def test_a_key_wins_over_the_environment_s_and_an_empty_one_is_none(fetching: Fetching) -> None:
+    fetching(source=WWO, key="another-key")
+    assert fetching.services.asked[0][1]["key"] == "another-key"
+    assert fetching.fails(source=WWO, key="").startswith("the key is not one")
+
+
 def test_another_key_finds_the_same_chunks(
     fetching: Fetching, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,14 +143,13 @@ def fetch_command(
     access = Access(Cache(), offline=offline, refresh=refresh, on_chunk=on_chunk, note=note)
     wanted = [name.strip() for name in (variables or "").split(",") if name.strip()]
     # asked for before the bar, which would write over the question
-    key = _key() if source == "worldweatheronline" and not offline else ""
+    key = _key() if source == "worldweatheronline" and not offline else None
     try:
         with bars:
             found = download(
                 source, place, start, end, access,
                 latitude=latitude, longitude=longitude, station=station, variables=wanted,
-                model=model, timezone=timezone, url=url, allow_gaps=allow_gaps,
-                ask_key=lambda: key,
+                model=model, timezone=timezone, url=url, allow_gaps=allow_gaps, key=key,
             )  # fmt: skip
         about = found.save(path)
     except KeyboardInterrupt:

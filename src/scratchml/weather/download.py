@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,8 @@ def world_weather_online(
     The others are those of ``open_meteo``, as is what it returns and raises.
     """
     options: dict[str, Any] = {"variables": variables, "timezone": timezone, "url": url}
-    ask = None if key is None else lambda: key
     return _hours(
-        "worldweatheronline", place, start, end, latitude, longitude, offline, ask, **options
+        "worldweatheronline", place, start, end, latitude, longitude, offline, key=key, **options
     )
 
 
@@ -114,14 +113,12 @@ def _hours(
     latitude: float | None = None,
     longitude: float | None = None,
     offline: bool = False,
-    ask_key: Callable[[], str] | None = None,
     **options: Any,
 ) -> pd.DataFrame:
     access = Access(Cache(), offline=offline)
     found = download(
-        source, place, start, end, access,
-        latitude=latitude, longitude=longitude, ask_key=ask_key, **options,
-    )  # fmt: skip
+        source, place, start, end, access, latitude=latitude, longitude=longitude, **options
+    )
     found.hours.attrs["provenance"] = found.provenance
     return found.hours
 
@@ -141,12 +138,12 @@ def download(
     timezone: str | None = None,
     url: str | None = None,
     allow_gaps: bool = False,
-    ask_key: Callable[[], str] | None = None,
+    key: str | None = None,
 ) -> Fetched:
     """Hours from any source, by its name.
 
     Args:
-        ask_key: gives the key of WorldWeatherOnline; ``None`` for the environment's.
+        key: of WorldWeatherOnline; ``None`` for the environment's.
 
     Raises:
         ScratchmlError: an option is wrong or does not go with the source, or the download fails.
@@ -167,7 +164,7 @@ def download(
     service_url(url, SOURCES[name].url_variable, SOURCES[name].home)  # before anything is asked
     common: dict[str, Any] = {"variables": variables, "url": url, "allow_gaps": allow_gaps}
     source: Source
-    key: tuple[str, Secret] | None = None
+    secret: tuple[str, Secret] | None = None
     if name == "meteostat":
         if station is None or latitude is not None or longitude is not None:
             raise ScratchmlError(
@@ -182,10 +179,10 @@ def download(
     else:
         WorldWeatherOnline.check_variables(variables)
         if not access.offline:
-            key = "key", Secret((ask_key or key_of_environment)())
+            secret = "key", Secret(key_of_environment() if key is None else key)
         where = _place(place, latitude, longitude, access)
         source = WorldWeatherOnline(where, timezone=timezone, **common)
-    with Client(source.title, key=key, on_wait=access.note) as client:
+    with Client(source.title, key=secret, on_wait=access.note) as client:
         found = fetch(source, first, last, client, access)
         if client.calls_left is not None:
             access.note(f"{source.title}: {printable(client.calls_left)} calls left today")
