@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -18,7 +17,7 @@ from scratchml.cli.app import app
 from scratchml.cli.console import fail, guarded, log, note, print_json, show
 from scratchml.errors import ScratchmlError
 from scratchml.files import staging
-from scratchml.text import printable
+from scratchml.report.tables import plain
 from scratchml.weather.cache import Cache
 from scratchml.weather.download import (
     KEY_VARIABLE,
@@ -189,7 +188,7 @@ def _table(about: dict[str, Any]) -> Table:
         "left out": f"{about['missing']['hours']:,} hours",
     }
     for name, value in rows.items():
-        table.add_row(name, escape(printable(value)))
+        table.add_row(name, plain(value))
     return table
 
 
