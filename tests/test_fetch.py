@@ -134,6 +134,41 @@ def test_the_python_functions_give_tables_of_hours(services: ws.Services) -> Non
     assert {params["key"] for params in asked} == {"another-key"}
 
 
+FUNCTIONS: dict[str, Callable[..., pd.DataFrame]] = {
+    "open-meteo": lambda **options: sml.weather.open_meteo("Canazei", *JANUARY, **options),
+    WWO: lambda **options: sml.weather.world_weather_online("Canazei", *JANUARY, **options),
+    "meteostat": lambda **options: sml.weather.meteostat("16033", *JANUARY, **options),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_python_functions_take_the_cache_or_not(services: ws.Services, name: str) -> None:
+    first = FUNCTIONS[name]()
+    asked = services.paths()
+    services.asked.clear()
+    pd.testing.assert_frame_equal(FUNCTIONS[name](offline=True), first)
+    assert services.asked == []
+    pd.testing.assert_frame_equal(FUNCTIONS[name](refresh=True), first)
+    assert services.paths() == asked
+    with pytest.raises(ScratchmlError, match="exclude each other"):
+        FUNCTIONS[name](offline=True, refresh=True)
+
+
+@pytest.mark.parametrize("name", ["open-meteo", WWO])
+def test_the_python_functions_take_gaps_if_told_so(services: ws.Services, name: str) -> None:
+    def gap(values: dict[str, Any]) -> None:
+        if "hourly" in values:
+            for column in values["hourly"].values():
+                del column[5]
+        elif "data" in values:
+            del values["data"]["weather"][0]["hourly"][5]
+
+    services.always = ws.values_changed(gap)
+    with pytest.raises(ScratchmlError, match="answers 743 of the 744 hours"):
+        FUNCTIONS[name]()
+    assert len(FUNCTIONS[name](allow_gaps=True)) == 743
+
+
 def test_further_variables_are_further_columns(fetching: Fetching) -> None:
     hours = fetching(variables=["surface_pressure", "dew_point_2m", "snowfall"]).hours
     assert list(hours.columns) == [*sml.weather.COLUMNS, "surface_pressure", "dew_point_2m"]

@@ -15,7 +15,6 @@ from rich.table import Table
 from scratchml.cli import options as opt
 from scratchml.cli.app import app
 from scratchml.cli.console import fail, guarded, log, note, print_json, show
-from scratchml.errors import ScratchmlError
 from scratchml.files import staging
 from scratchml.report.tables import plain
 from scratchml.weather.cache import Cache
@@ -122,12 +121,6 @@ def fetch_command(
     break. The key of worldweatheronline comes from the variable WORLDWEATHERONLINE_KEY, or is asked
     for; it is never an option.
     """
-    if offline and refresh:
-        raise ScratchmlError("--offline and --refresh exclude each other")
-    path = output or default_name(place, latitude, longitude, station)
-    side_file(path)
-    with staging(path.parent):
-        pass  # a folder that cannot be written to is noticed before the download
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     bars = Progress(
         *columns, TimeElapsedColumn(), console=log, transient=True, disable=not log.is_terminal
@@ -140,6 +133,10 @@ def fetch_command(
         bars.update(task, completed=done, total=total)
 
     access = Access(Cache(), offline=offline, refresh=refresh, on_chunk=on_chunk, note=note)
+    path = output or default_name(place, latitude, longitude, station)
+    side_file(path)
+    with staging(path.parent):
+        pass  # a folder that cannot be written to is noticed before the download
     wanted = [name.strip() for name in (variables or "").split(",") if name.strip()]
     # asked for before the bar, which would write over the question
     key = _key() if source == "worldweatheronline" and not offline else None

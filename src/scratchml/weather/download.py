@@ -34,7 +34,9 @@ def open_meteo(
     variables: Sequence[str] = (),
     model: str = "era5",
     url: str | None = None,
+    allow_gaps: bool = False,
     offline: bool = False,
+    refresh: bool = False,
 ) -> pd.DataFrame:
     """Hours of a place from Open-Meteo's archive, which needs no key.
 
@@ -45,7 +47,9 @@ def open_meteo(
         variables: further columns, by the names in ``scratchml.weather.variables``.
         model: of Open-Meteo's archive.
         url: of a server of one's own.
+        allow_gaps: take an answer with fewer hours than asked for as it is.
         offline: only what is in the cache.
+        refresh: download again what is in the cache.
 
     Returns:
         A table of hours (UTC); ``attrs["provenance"]`` tells where they came from and what lacks.
@@ -53,8 +57,11 @@ def open_meteo(
     Raises:
         ScratchmlError: there is no such place, an option is wrong, or the download fails.
     """
-    options: dict[str, Any] = {"variables": variables, "model": model, "url": url}
-    return _hours("open-meteo", place, start, end, latitude, longitude, offline=offline, **options)
+    return _hours(
+        "open-meteo", place, start, end, offline, refresh,
+        latitude=latitude, longitude=longitude, variables=variables, model=model, url=url,
+        allow_gaps=allow_gaps,
+    )  # fmt: skip
 
 
 def world_weather_online(
@@ -68,7 +75,9 @@ def world_weather_online(
     timezone: str | None = None,
     variables: Sequence[str] = (),
     url: str | None = None,
+    allow_gaps: bool = False,
     offline: bool = False,
+    refresh: bool = False,
 ) -> pd.DataFrame:
     """Hours of a place from WorldWeatherOnline; the days are those of the place's clock.
 
@@ -79,10 +88,11 @@ def world_weather_online(
 
     The others are those of ``open_meteo``, as is what it returns and raises.
     """
-    options: dict[str, Any] = {"variables": variables, "timezone": timezone, "url": url}
     return _hours(
-        "worldweatheronline", place, start, end, latitude, longitude, offline, key=key, **options
-    )
+        "worldweatheronline", place, start, end, offline, refresh,
+        latitude=latitude, longitude=longitude, variables=variables, timezone=timezone, url=url,
+        allow_gaps=allow_gaps, key=key,
+    )  # fmt: skip
 
 
 def meteostat(
@@ -93,6 +103,7 @@ def meteostat(
     variables: Sequence[str] = (),
     url: str | None = None,
     offline: bool = False,
+    refresh: bool = False,
 ) -> pd.DataFrame:
     """Hours of a weather station from Meteostat, which needs no key.
 
@@ -102,7 +113,7 @@ def meteostat(
     The others are those of ``open_meteo``, as is what it returns and raises.
     """
     options: dict[str, Any] = {"variables": variables, "station": station, "url": url}
-    return _hours("meteostat", None, start, end, offline=offline, **options)
+    return _hours("meteostat", None, start, end, offline, refresh, **options)
 
 
 def _hours(
@@ -110,15 +121,12 @@ def _hours(
     place: str | None,
     start: str | date,
     end: str | date,
-    latitude: float | None = None,
-    longitude: float | None = None,
-    offline: bool = False,
+    offline: bool,
+    refresh: bool,
     **options: Any,
 ) -> pd.DataFrame:
-    access = Access(Cache(), offline=offline)
-    found = download(
-        source, place, start, end, access, latitude=latitude, longitude=longitude, **options
-    )
+    access = Access(Cache(), offline=offline, refresh=refresh)
+    found = download(source, place, start, end, access, **options)
     found.hours.attrs["provenance"] = found.provenance
     return found.hours
 
