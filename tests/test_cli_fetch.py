@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import weather_services as ws
@@ -133,6 +134,19 @@ def test_holes_are_told(services: ws.Services) -> None:
     assert "from 2013-01-01T00:00" in result.stderr
 
 
+def test_a_value_that_cannot_be_meant_is_told(services: ws.Services, folder: Path) -> None:
+    def slip(values: dict[str, Any]) -> None:
+        values["hourly"]["temperature_2m"][7] = 999.9
+
+    services.mishaps = [None, ws.values_changed(slip)]
+    result = called("fetch", "Canazei", *JANUARY)
+    assert result.returncode == 0, result.stderr
+    assert "1 hours lack a value and are left out" in result.stderr
+    assert "1 values that cannot be meant count as missing" in result.stderr
+    assert "next: scratchml run canazei.csv" in result.stderr
+    assert len(sml.weather.load("canazei.csv")) == 743
+
+
 def test_waits_are_told(services: ws.Services) -> None:
     services.mishaps = [None, ws.status(503)]
     result = called("fetch", "Canazei", *JANUARY)
@@ -213,11 +227,11 @@ BAD_DAYS = {
 @pytest.mark.parametrize("name", BAD_DAYS)
 def test_a_bad_day_of_the_service_leaves_what_was_there(services: ws.Services, name: str) -> None:
     mishap, words = BAD_DAYS[name]
-    Path("canazei.csv").write_text("of an earlier day")
-    services.mishaps = [None]  # the geocoder
-    services.always = mishap
+    output_of("fetch", "Canazei", "--start", "2019-01-01", "--end", "2019-01-31")
+    before = Path("canazei.csv").read_bytes(), Path("canazei.json").read_bytes()
+    services.always = mishap  # the place is in the cache
     assert words in refused("Canazei", *JANUARY)
-    assert Path("canazei.csv").read_text() == "of an earlier day"
+    assert (Path("canazei.csv").read_bytes(), Path("canazei.json").read_bytes()) == before
 
 
 def test_a_folder_that_is_none_is_told_before_the_download(services: ws.Services) -> None:
@@ -231,6 +245,26 @@ def test_a_json_of_someone_else_is_told_before_the_download(services: ws.Service
     Path("hours.json").write_text("{}")
     assert "would be overwritten" in refused("Canazei", *JANUARY, "-o", "hours.csv")
     assert services.asked == []
+
+
+def test_a_csv_of_someone_else_is_told_before_the_download(services: ws.Services) -> None:
+    Path("own.csv").write_text("my own")
+    message = refused("Canazei", *JANUARY, "-o", "own.csv")
+    assert "own.csv would be overwritten, and was not written by scratchml fetch" in message
+    assert "choose another name with -o" in message
+    assert Path("own.csv").read_text() == "my own"
+    assert services.asked == []
+
+
+def test_a_csv_and_its_gzip_do_not_share_a_side_file(services: ws.Services) -> None:
+    output_of("fetch", "Canazei", *JANUARY, "-o", "hours.csv")
+    services.asked.clear()
+    before = Path("hours.json").read_bytes()
+    message = refused("Canazei", *JANUARY, "-o", "hours.csv.gz")
+    assert "hours.json belongs to hours.csv: choose another name with -o" in message
+    assert Path("hours.json").read_bytes() == before
+    assert services.asked == []
+    output_of("fetch", "Canazei", *JANUARY, "-o", "hours.csv")  # its own are replaced
 
 
 def test_a_full_disk_leaves_nothing_half_written(

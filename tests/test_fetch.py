@@ -28,6 +28,7 @@ from scratchml.weather.client import Answer, Client, Patience
 from scratchml.weather.download import download
 from scratchml.weather.fetch import Access, fetch
 from scratchml.weather.fetched import Fetched, side_file
+from scratchml.weather.joining import joined
 from scratchml.weather.places import Place
 from scratchml.weather.sources import OpenMeteo
 
@@ -133,6 +134,41 @@ def test_the_python_functions_give_tables_of_hours(services: ws.Services) -> Non
     assert {params["key"] for params in asked} == {"another-key"}
 
 
+FUNCTIONS: dict[str, Callable[..., pd.DataFrame]] = {
+    "open-meteo": lambda **options: sml.weather.open_meteo("Canazei", *JANUARY, **options),
+    WWO: lambda **options: sml.weather.world_weather_online("Canazei", *JANUARY, **options),
+    "meteostat": lambda **options: sml.weather.meteostat("16033", *JANUARY, **options),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_python_functions_take_the_cache_or_not(services: ws.Services, name: str) -> None:
+    first = FUNCTIONS[name]()
+    asked = services.paths()
+    services.asked.clear()
+    pd.testing.assert_frame_equal(FUNCTIONS[name](offline=True), first)
+    assert services.asked == []
+    pd.testing.assert_frame_equal(FUNCTIONS[name](refresh=True), first)
+    assert services.paths() == asked
+    with pytest.raises(ScratchmlError, match="exclude each other"):
+        FUNCTIONS[name](offline=True, refresh=True)
+
+
+@pytest.mark.parametrize("name", ["open-meteo", WWO])
+def test_the_python_functions_take_gaps_if_told_so(services: ws.Services, name: str) -> None:
+    def gap(values: dict[str, Any]) -> None:
+        if "hourly" in values:
+            for column in values["hourly"].values():
+                del column[5]
+        elif "data" in values:
+            del values["data"]["weather"][0]["hourly"][5]
+
+    services.always = ws.values_changed(gap)
+    with pytest.raises(ScratchmlError, match="answers 743 of the 744 hours"):
+        FUNCTIONS[name]()
+    assert len(FUNCTIONS[name](allow_gaps=True)) == 743
+
+
 def test_further_variables_are_further_columns(fetching: Fetching) -> None:
     hours = fetching(variables=["surface_pressure", "dew_point_2m", "snowfall"]).hours
     assert list(hours.columns) == [*sml.weather.COLUMNS, "surface_pressure", "dew_point_2m"]
@@ -167,13 +203,13 @@ def test_the_same_hours_give_the_same_bytes_on_another_day(
 ) -> None:
     for name, today in (("a", "2026-11-29"), ("b", "2027-01-05")):
         found = fetching(today=today, refresh=True)
-        for suffix in (".csv", ".csv.gz"):
-            found.save(tmp_path / name / f"hours{suffix}")
-        check(sml.weather.load(tmp_path / name / "hours.csv.gz"), JANUARY)
-    assert gzip.decompress((tmp_path / "a" / "hours.csv.gz").read_bytes()) == (
+        for file in ("hours.csv", "packed.csv.gz"):
+            found.save(tmp_path / name / file)
+        check(sml.weather.load(tmp_path / name / "packed.csv.gz"), JANUARY)
+    assert gzip.decompress((tmp_path / "a" / "packed.csv.gz").read_bytes()) == (
         (tmp_path / "a" / "hours.csv").read_bytes()
     )
-    for file in ("hours.csv", "hours.csv.gz", "hours.json"):
+    for file in ("hours.csv", "hours.json", "packed.csv.gz", "packed.json"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
@@ -185,6 +221,57 @@ def test_a_json_file_of_someone_else_s_is_left_alone(fetching: Fetching, tmp_pat
     assert not (tmp_path / "metrics.csv").exists()
     for _ in range(2):
         found.save(tmp_path / "hours.csv")  # its own is replaced
+
+
+@pytest.mark.parametrize(
+    "side",
+    [
+        None,
+        "",
+        "{}",
+        '["scratchml_weather"]',
+        '{"csv": "own.csv"}',
+        '{"scratchml_weather": 1}',
+        '{"scratchml_weather": 1, "csv": ["own.csv"]}',
+        '{"scratchml_weather": 1, "csv": "own.csv.gz"}',
+    ],
+)
+def test_a_csv_file_of_someone_else_s_is_left_alone(
+    fetching: Fetching, tmp_path: Path, side: str | None
+) -> None:
+    found = fetching()
+    (tmp_path / "own.csv").write_text("my own")
+    if side is not None:
+        (tmp_path / "own.json").write_text(side)
+    with pytest.raises(ScratchmlError, match="choose another name with -o"):
+        found.save(tmp_path / "own.csv")
+    assert (tmp_path / "own.csv").read_text() == "my own"
+    assert side is None or (tmp_path / "own.json").read_text() == side
+
+
+@pytest.mark.parametrize("option", [False, True])
+@pytest.mark.parametrize("source", ["open-meteo", "worldweatheronline", "meteostat"])
+def test_a_server_of_one_s_own_is_not_named_in_the_side_file(
+    fetching: Fetching, tmp_path: Path, source: str, option: bool
+) -> None:
+    url = fetching.services.url
+    about = fetching(source=source, url=url if option else None).save(tmp_path / "hours.csv")
+    assert about["query"]["url"] == "a server of your own"
+    assert url.removeprefix("http://") not in (tmp_path / "hours.json").read_text("utf-8")
+
+
+@pytest.mark.parametrize("url", [None, "https://archive-api.open-meteo.com/"])
+def test_the_public_server_is_named_in_the_side_file(
+    monkeypatch: pytest.MonkeyPatch, url: str | None
+) -> None:
+    monkeypatch.delenv("SCRATCHML_OPEN_METEO_URL", raising=False)
+    source = OpenMeteo(Place(46.4767, 11.7706), url=url)
+    first, last = map(date.fromisoformat, JANUARY)
+    chunk = source.chunks(first, last)[0]
+    body = ws.Services().body(*source.request(chunk))
+    assert body is not None
+    found = joined(source, first, last, [source.read(Answer(200, body, {}), chunk)])
+    assert found.provenance["query"]["url"] == "https://archive-api.open-meteo.com"
 
 
 @pytest.mark.parametrize("name", ["hours", "hours.txt", ".csv", ".csv.gz", "hours.json"])
@@ -481,6 +568,12 @@ def test_the_key_is_not_in_the_cache_and_not_in_the_side_file(
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         text = path.read_text("utf-8") + str(path)
         assert not any(fragment in text for fragment in fragments)
+
+
+def test_a_key_wins_over_the_environment_s_and_an_empty_one_is_none(fetching: Fetching) -> None:
+    fetching(source=WWO, key="another-key")
+    assert fetching.services.asked[0][1]["key"] == "another-key"
+    assert fetching.fails(source=WWO, key="").startswith("the key is not one")
 
 
 def test_another_key_finds_the_same_chunks(

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -32,7 +31,7 @@ from scratchml.engine import Engine
 from scratchml.export import fingerprint
 from scratchml.firmware import committed_model
 from scratchml.quantized import QuantizedMLP
-from scratchml.text import printable
+from scratchml.report.tables import plain
 
 board_app = typer.Typer(
     no_args_is_help=True,
@@ -90,7 +89,7 @@ def table_of(rows: dict[str, str]) -> Table:
     """Names and values, one below the other."""
     table = Table(box=box.SIMPLE, show_header=False)
     for name, value in rows.items():
-        table.add_row(name, escape(printable(value)))
+        table.add_row(name, plain(value))
     return table
 
 
@@ -106,7 +105,7 @@ def list_command(as_json: opt.Json = False) -> None:
         table = Table("Port", "Board", "Serial number", box=box.SIMPLE)
         for port in boards:
             words = (port.device, port.board, port.serial_number)
-            table.add_row(*(escape(printable(word)) for word in words))
+            table.add_row(*(plain(word or "") for word in words))
         out.print(table)
     if not boards:
         note(f"no board is connected: {NO_BOARD}")
@@ -259,4 +258,4 @@ def bench_command(
     out.print(f"one inference: {bench.cycles:,} cycles at {clock}, {us} microseconds")
     cpu = CPUS.get(status.board, "?")
     cells = (status.board, cpu, clock, shape, f"{bench.cycles:,}", us, f"{status.model:08x}")
-    out.print(escape(printable(f"| {' | '.join(cells)} |")), soft_wrap=True)
+    out.print(plain(f"| {' | '.join(cells)} |"), soft_wrap=True)

@@ -9,16 +9,14 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from scratchml.cli import options as opt
 from scratchml.cli.app import app
 from scratchml.cli.console import fail, guarded, log, note, print_json, show
-from scratchml.errors import ScratchmlError
 from scratchml.files import staging
-from scratchml.text import printable
+from scratchml.report.tables import plain
 from scratchml.weather.cache import Cache
 from scratchml.weather.download import (
     KEY_VARIABLE,
@@ -123,12 +121,6 @@ def fetch_command(
     break. The key of worldweatheronline comes from the variable WORLDWEATHERONLINE_KEY, or is asked
     for; it is never an option.
     """
-    if offline and refresh:
-        raise ScratchmlError("--offline and --refresh exclude each other")
-    path = output or default_name(place, latitude, longitude, station)
-    side_file(path)
-    with staging(path.parent):
-        pass  # a folder that cannot be written to is noticed before the download
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     bars = Progress(
         *columns, TimeElapsedColumn(), console=log, transient=True, disable=not log.is_terminal
@@ -141,16 +133,19 @@ def fetch_command(
         bars.update(task, completed=done, total=total)
 
     access = Access(Cache(), offline=offline, refresh=refresh, on_chunk=on_chunk, note=note)
+    path = output or default_name(place, latitude, longitude, station)
+    side_file(path)
+    with staging(path.parent):
+        pass  # a folder that cannot be written to is noticed before the download
     wanted = [name.strip() for name in (variables or "").split(",") if name.strip()]
     # asked for before the bar, which would write over the question
-    key = _key() if source == "worldweatheronline" and not offline else ""
+    key = _key() if source == "worldweatheronline" and not offline else None
     try:
         with bars:
             found = download(
                 source, place, start, end, access,
                 latitude=latitude, longitude=longitude, station=station, variables=wanted,
-                model=model, timezone=timezone, url=url, allow_gaps=allow_gaps,
-                ask_key=lambda: key,
+                model=model, timezone=timezone, url=url, allow_gaps=allow_gaps, key=key,
             )  # fmt: skip
         about = found.save(path)
     except KeyboardInterrupt:
@@ -190,7 +185,7 @@ def _table(about: dict[str, Any]) -> Table:
         "left out": f"{about['missing']['hours']:,} hours",
     }
     for name, value in rows.items():
-        table.add_row(name, escape(printable(value)))
+        table.add_row(name, plain(value))
     return table
 
 
@@ -202,7 +197,7 @@ def _notes(about: dict[str, Any], path: Path) -> None:
             f"{missing['longest_run']:,} in a row, from {missing['longest_run_from']}"
         )
     if about["implausible_values"]:
-        note(f"{missing['implausible_values']:,} values that cannot be meant count as missing")
+        note(f"{about['implausible_values']:,} values that cannot be meant count as missing")
     if about.get("hours_of_snow_by_dew_point"):
         note(
             f"in {about['hours_of_snow_by_dew_point']:,} hours the dew point decides whether it "

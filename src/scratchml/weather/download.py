@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,9 @@ def open_meteo(
     variables: Sequence[str] = (),
     model: str = "era5",
     url: str | None = None,
+    allow_gaps: bool = False,
     offline: bool = False,
+    refresh: bool = False,
 ) -> pd.DataFrame:
     """Hours of a place from Open-Meteo's archive, which needs no key.
 
@@ -45,7 +47,9 @@ def open_meteo(
         variables: further columns, by the names in ``scratchml.weather.variables``.
         model: of Open-Meteo's archive.
         url: of a server of one's own.
+        allow_gaps: take an answer with fewer hours than asked for as it is.
         offline: only what is in the cache.
+        refresh: download again what is in the cache.
 
     Returns:
         A table of hours (UTC); ``attrs["provenance"]`` tells where they came from and what lacks.
@@ -53,8 +57,11 @@ def open_meteo(
     Raises:
         ScratchmlError: there is no such place, an option is wrong, or the download fails.
     """
-    options: dict[str, Any] = {"variables": variables, "model": model, "url": url}
-    return _hours("open-meteo", place, start, end, latitude, longitude, offline=offline, **options)
+    return _hours(
+        "open-meteo", place, start, end, offline, refresh,
+        latitude=latitude, longitude=longitude, variables=variables, model=model, url=url,
+        allow_gaps=allow_gaps,
+    )  # fmt: skip
 
 
 def world_weather_online(
@@ -68,7 +75,9 @@ def world_weather_online(
     timezone: str | None = None,
     variables: Sequence[str] = (),
     url: str | None = None,
+    allow_gaps: bool = False,
     offline: bool = False,
+    refresh: bool = False,
 ) -> pd.DataFrame:
     """Hours of a place from WorldWeatherOnline; the days are those of the place's clock.
 
@@ -79,11 +88,11 @@ def world_weather_online(
 
     The others are those of ``open_meteo``, as is what it returns and raises.
     """
-    options: dict[str, Any] = {"variables": variables, "timezone": timezone, "url": url}
-    ask = None if key is None else lambda: key
     return _hours(
-        "worldweatheronline", place, start, end, latitude, longitude, offline, ask, **options
-    )
+        "worldweatheronline", place, start, end, offline, refresh,
+        latitude=latitude, longitude=longitude, variables=variables, timezone=timezone, url=url,
+        allow_gaps=allow_gaps, key=key,
+    )  # fmt: skip
 
 
 def meteostat(
@@ -94,6 +103,7 @@ def meteostat(
     variables: Sequence[str] = (),
     url: str | None = None,
     offline: bool = False,
+    refresh: bool = False,
 ) -> pd.DataFrame:
     """Hours of a weather station from Meteostat, which needs no key.
 
@@ -103,7 +113,7 @@ def meteostat(
     The others are those of ``open_meteo``, as is what it returns and raises.
     """
     options: dict[str, Any] = {"variables": variables, "station": station, "url": url}
-    return _hours("meteostat", None, start, end, offline=offline, **options)
+    return _hours("meteostat", None, start, end, offline, refresh, **options)
 
 
 def _hours(
@@ -111,17 +121,12 @@ def _hours(
     place: str | None,
     start: str | date,
     end: str | date,
-    latitude: float | None = None,
-    longitude: float | None = None,
-    offline: bool = False,
-    ask_key: Callable[[], str] | None = None,
+    offline: bool,
+    refresh: bool,
     **options: Any,
 ) -> pd.DataFrame:
-    access = Access(Cache(), offline=offline)
-    found = download(
-        source, place, start, end, access,
-        latitude=latitude, longitude=longitude, ask_key=ask_key, **options,
-    )  # fmt: skip
+    access = Access(Cache(), offline=offline, refresh=refresh)
+    found = download(source, place, start, end, access, **options)
     found.hours.attrs["provenance"] = found.provenance
     return found.hours
 
@@ -141,12 +146,12 @@ def download(
     timezone: str | None = None,
     url: str | None = None,
     allow_gaps: bool = False,
-    ask_key: Callable[[], str] | None = None,
+    key: str | None = None,
 ) -> Fetched:
     """Hours from any source, by its name.
 
     Args:
-        ask_key: gives the key of WorldWeatherOnline; ``None`` for the environment's.
+        key: of WorldWeatherOnline; ``None`` for the environment's.
 
     Raises:
         ScratchmlError: an option is wrong or does not go with the source, or the download fails.
@@ -167,7 +172,7 @@ def download(
     service_url(url, SOURCES[name].url_variable, SOURCES[name].home)  # before anything is asked
     common: dict[str, Any] = {"variables": variables, "url": url, "allow_gaps": allow_gaps}
     source: Source
-    key: tuple[str, Secret] | None = None
+    secret: tuple[str, Secret] | None = None
     if name == "meteostat":
         if station is None or latitude is not None or longitude is not None:
             raise ScratchmlError(
@@ -182,10 +187,10 @@ def download(
     else:
         WorldWeatherOnline.check_variables(variables)
         if not access.offline:
-            key = "key", Secret((ask_key or key_of_environment)())
+            secret = "key", Secret(key_of_environment() if key is None else key)
         where = _place(place, latitude, longitude, access)
         source = WorldWeatherOnline(where, timezone=timezone, **common)
-    with Client(source.title, key=key, on_wait=access.note) as client:
+    with Client(source.title, key=secret, on_wait=access.note) as client:
         found = fetch(source, first, last, client, access)
         if client.calls_left is not None:
             access.note(f"{source.title}: {printable(client.calls_left)} calls left today")

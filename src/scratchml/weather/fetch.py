@@ -31,6 +31,9 @@ class Access:
         today: the day (UTC) by which the future and recent days are told; ``None``: the clock's.
         on_chunk: told how many chunks are done, of how many.
         note: told, in a line, what a user may want to know.
+
+    Raises:
+        ScratchmlError: neither the cache nor the service may be asked.
     """
 
     cache: Cache
@@ -39,6 +42,10 @@ class Access:
     today: date | None = None
     on_chunk: Callable[[int, int], None] = lambda done, total: None
     note: Callable[[str], None] = lambda line: None
+
+    def __post_init__(self) -> None:
+        if self.offline and self.refresh:
+            raise ScratchmlError("--offline and --refresh exclude each other")
 
     @property
     def day(self) -> date:

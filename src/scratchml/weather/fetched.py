@@ -13,6 +13,7 @@ import pandas as pd
 
 from scratchml.errors import ScratchmlError
 from scratchml.files import staging
+from scratchml.text import printable
 
 TIME_FORMAT = "%Y-%m-%dT%H:%M"
 
@@ -41,7 +42,8 @@ class Fetched:
             The contents of the side file.
 
         Raises:
-            ScratchmlError: the name is no good for a CSV file, or something else has it.
+            ScratchmlError: the name is no good for a CSV file, or files that are not those of an
+                earlier ``save`` to it have it.
             OSError: the folder cannot be written to.
         """
         beside = side_file(path)
@@ -61,7 +63,8 @@ def side_file(path: Path) -> Path:
     """canazei.json for canazei.csv and canazei.csv.gz.
 
     Raises:
-        ScratchmlError: the name is no good for a CSV file, or something else is in its place.
+        ScratchmlError: the name is no good for a CSV file, or one of the two files is there and is
+            not of an earlier fetch to this name.
     """
     name = path.name.removesuffix(".gz")
     stem = name.removesuffix(".csv")
@@ -71,14 +74,24 @@ def side_file(path: Path) -> Path:
     for file in (path, beside):
         if file.exists() and not file.is_file():
             raise ScratchmlError(f"{file} is no ordinary file: choose another name with -o")
-    if beside.exists():
-        try:
-            ours = MARK in json.loads(beside.read_bytes())
-        except (ValueError, TypeError, RecursionError):
-            ours = False
-        if not ours:
+    owner = _csv_of(beside) if beside.exists() else None
+    for file in (beside, path):
+        if file.exists() and owner is None:
             raise ScratchmlError(
-                f"{beside} would be overwritten, and was not written by scratchml fetch: choose "
+                f"{file} would be overwritten, and was not written by scratchml fetch: choose "
                 "another name with -o"
             )
+    if owner not in (None, path.name):  # canazei.csv and canazei.csv.gz have one side file
+        raise ScratchmlError(
+            f"{beside} belongs to {printable(str(owner))}: choose another name with -o"
+        )
     return beside
+
+
+def _csv_of(beside: Path) -> str | None:
+    """The name of the CSV that a side file describes; ``None`` if it is no side file."""
+    try:
+        about = json.loads(beside.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    return str(about.get("csv")) if isinstance(about, dict) and MARK in about else None

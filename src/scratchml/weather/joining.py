@@ -20,6 +20,9 @@ from scratchml.weather.variables import VARIABLES
 MOST_IMPLAUSIBLE = 0.01
 IMPLAUSIBLE = "implausible_values"
 
+#: What the side file has in place of an address that is not the public one.
+OWN_SERVER = "a server of your own"
+
 
 def joined(source: Source, start: date, end: date, parsed: Sequence[Parsed]) -> Fetched:
     """The hours of all chunks that lack no value, and where they came from.
@@ -64,7 +67,7 @@ def _provenance(
         "licence_url": source.licence_url,
         "place": source.place(),
         **facts,
-        "query": {"url": source.url, **source.query(), "start": str(start), "end": str(end)},
+        "query": {"url": _server(source), **source.query(), "start": str(start), "end": str(end)},
         "clock_of_start_and_end": source.clock,
         "time": "UTC; sums are those of the hour that ends then",
         "columns": source.columns,
@@ -75,6 +78,11 @@ def _provenance(
         "missing": missing,
         **counts,
     }
+
+
+def _server(source: Source) -> str:
+    """Its public address; another may be nobody's business, and differs from machine to machine."""
+    return source.home if source.url == source.home else OWN_SERVER
 
 
 def drop_implausible(source: Source, table: pd.DataFrame) -> int:
