@@ -678,6 +678,44 @@ def test_time_may_be_left_out_or_be_a_feature(tmp_path: Path) -> None:
         sensors.load(tmp_path / "t.csv", both)
 
 
+@pytest.mark.parametrize("role", ["label", "group", "session"])
+def test_a_column_of_time_that_is_read_as_texts_is_no_clock(role: str, tmp_path: Path) -> None:
+    """Days as a label or group, in ISO 8601 too."""
+    table = gestures()
+    days = table["person"].str.replace("p", "2024-05-0")
+    if role == "label":  # every group has each of them
+        days = table["gesture"].map({"circle": "2024-05-01", "idle": "2024-05-02"}).fillna("other")
+    table.assign(time=days).to_csv(tmp_path / "days.csv", index=False)
+    table.drop(columns="time").assign(day=days).to_csv(tmp_path / "plain.csv", index=False)
+    named, plain = (replace(GESTURE, **{role: name}) for name in ("time", "day"))
+    one = make_dataset(sensors.load(tmp_path / "days.csv", named), named)
+    other = make_dataset(sensors.load(tmp_path / "plain.csv", plain), plain)
+    assert one.fingerprint == other.fingerprint
+    for a, b in zip(parts(one), parts(other), strict=True):
+        assert np.array_equal(a.counts, b.counts) and np.array_equal(a.y, b.y)
+
+
+def test_a_column_of_time_that_is_a_feature_neither_splits_nor_breaks() -> None:
+    """It may jump as it likes, and the table without another clock is split at random."""
+    jumps = weights()["time"].to_numpy().reshape(-1, 2)[:, ::-1].ravel()
+    table = weights().assign(time=jumps)
+    read = replace(WEIGHT, features=("time", "celsius"), split="", window=3, step=3)
+    called = replace(read, features=("clock", "celsius"))
+    one, other = (
+        make_dataset(table, read),
+        make_dataset(table.rename(columns={"time": "clock"}), called),
+    )
+    assert one.recipe.split == other.recipe.split == "random"
+    for a, b in zip(parts(one), parts(other), strict=True):
+        assert np.array_equal(a.counts, b.counts) and np.array_equal(a.index, b.index)
+
+
+def test_a_clock_of_words_is_refused() -> None:
+    table = gestures().assign(time="noon")
+    with pytest.raises(ScratchmlError, match="the column time is of .*, not of times"):
+        make_dataset(table, GESTURE)
+
+
 def test_a_hole_in_a_file_is_told_by_its_line(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("ax,ay,az,gesture,person\n\n1,2,3,a,p\n1,,3,a,p\n")
     table = sensors.load(tmp_path / "t.csv", GESTURE)

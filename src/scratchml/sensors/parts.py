@@ -12,7 +12,7 @@ import pandas as pd
 from scratchml import splits
 from scratchml.errors import ScratchmlError
 from scratchml.sensors.recipe import Recipe
-from scratchml.sensors.samples import category_codes, seconds
+from scratchml.sensors.samples import category_codes, seconds, timed
 from scratchml.splits import PARTS, Parts, Places
 
 
@@ -34,15 +34,17 @@ def parts_of(
         ScratchmlError: a test group is not there, or the split leaves a part without what it needs.
     """
     shares = (recipe.validation, recipe.test)
-    split = recipe.split or ("group" if recipe.group else "time" if "time" in table else "random")
+    clock = seconds(table["time"]) if timed(table, recipe) else None
+    by_default = "group" if recipe.group else "random" if clock is None else "time"
+    split = recipe.split or by_default
     if split == "group":
         names, codes = category_codes(table[recipe.group])
         tested = [_place(str(name), names, recipe.group) for name in recipe.test_groups]
         parts = splits.by_group(codes[starts], *shares, rng, tested)
     elif split == "time":
         places = np.arange(len(table))
-        if "time" in table:  # samples of several groups at once: by the clock, not by the file
-            order = np.argsort(seconds(table["time"]), kind="stable")
+        if clock is not None:  # samples of several groups at once: by the clock, not by the file
+            order = np.argsort(clock, kind="stable")
             places[order] = np.arange(len(table))
         last = starts + recipe.window - 1 + recipe.horizon
         parts = splits.by_time(places[starts], places[last], len(table), *shares)
