@@ -138,6 +138,29 @@ def test_a_number_is_told_in_its_units(
     )
 
 
+def test_a_number_has_a_unit_of_its_own_in_c(tables: dict[str, Path], tmp_path: Path) -> None:
+    options = (*OPTIONS["number"], "--units", "C,C,W", "--resolution", "10", "-o", tmp_path)
+    called("run", tables["number"], *options, *QUICK)
+    text = (tmp_path / "rooms_model.h").read_text("utf-8")
+    assert "/* power in counts of 1/1 W: rooms_model_target[output[0] + 128]. */" in text
+    assert "counts[1]: outside, counts of 1/10 C" in text
+
+
+def test_rooms_in_fahrenheit_are_rooms_in_celsius(tables: dict[str, Path], tmp_path: Path) -> None:
+    table = pd.read_csv(tables["binary"])
+    for name in ("inside", "outside"):
+        table[name] = 1.8 * table[name] + 32
+    table.to_csv(tmp_path / "rooms.csv", index=False)
+    options = (*OPTIONS["binary"], "--resolution", "10", "--epochs", "2", "-o")
+    output_of("train", tables["binary"], *options, tmp_path / "c")
+    output_of("train", tmp_path / "rooms.csv", "--fahrenheit", *options, tmp_path / "f")
+    one, other = ((tmp_path / name / "history.csv").read_text("utf-8") for name in "cf")
+    assert one == other
+    unitless = ("--fahrenheit", *OPTIONS["binary"][:4], "-o", tmp_path / "g")
+    line = refused("train", tmp_path / "rooms.csv", *unitless)
+    assert "name the units" in line and "--units C" in line
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_tables_for_people_name_what_the_data_names(
     kind: str, tables: dict[str, Path], tmp_path: Path

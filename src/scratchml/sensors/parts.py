@@ -52,6 +52,11 @@ def parts_of(
         parts = splits.by_class(y.astype(np.int64), *shares, rng, classes)
     else:
         parts = splits.at_random(len(y), *shares, rng)
+    if split == "time" and _restarts(table, clock):
+        notes.append(
+            "time restarts within the table, and the split goes by it: the test is the end of the "
+            "same recordings, not later ones; recordings never seen are tested by --split group"
+        )
     if split == "random" and recipe.step < recipe.window:
         notes.append(
             "windows overlap and were shared out at random: the test holds samples that were "
@@ -76,6 +81,13 @@ def check_parts(
                 f"the {name} rows have none of {recipe.label} {classes[int(absent[0])]!r}: choose "
                 f"another split than {recipe.split}, another seed or other shares"
             )
+
+
+def _restarts(table: pd.DataFrame, clock: npt.NDArray[np.float64] | None) -> bool:
+    """Whether a clock that counts from anywhere goes back; dates only come in another order."""
+    if clock is None or pd.api.types.is_datetime64_any_dtype(table["time"]):
+        return False
+    return bool((np.diff(clock) < 0).any())
 
 
 def _place(name: str, names: list[str], column: str) -> int:

@@ -15,14 +15,18 @@ from scratchml.sensors.recipe import MISSING, Recipe
 from scratchml.tables import column_names, read_table
 from scratchml.windows import Bools, changes, filled, time_breaks
 
+#: Units of what is converted if a file's temperatures are in Fahrenheit.
+CELSIUS = ("C", "°C")
+
 
 def load(path: str | PathLike[str], recipe: Recipe) -> pd.DataFrame:
     """Read the columns that a recipe names; the index is the line in the file.
 
-    The column of time is called ``time`` here, and is optional.
+    The column of time is called ``time`` here, and is optional. Where temperatures are in
+    Fahrenheit, columns whose unit is C become Celsius.
 
     Raises:
-        ScratchmlError: as ``read_table``.
+        ScratchmlError: as ``read_table``; or temperatures are in Fahrenheit, and no unit is C.
         OSError: the file cannot be read.
     """
     reading = recipe.reading
@@ -34,11 +38,18 @@ def load(path: str | PathLike[str], recipe: Recipe) -> pd.DataFrame:
             "leave --time-column out"
         )
     clock = clock and (bool(reading.time) or "time" in column_names(path, reading))
+    temperatures = [name for name in numbers if recipe.unit(name) in CELSIUS]
+    if reading.fahrenheit and not temperatures:
+        raise ScratchmlError(
+            "--fahrenheit: no column is known to be a temperature: name the units, C for what is "
+            "to be converted (--units C)"
+        )
     return read_table(
         path,
         reading,
         numbers=numbers,
         texts=texts,
+        temperatures=temperatures,
         time="time" if clock else None,
         missing=True,  # what becomes of it is the recipe's choice
     )
