@@ -425,6 +425,32 @@ def test_what_a_table_cannot_be_asked_ends_in_one_line(
     assert not folder.exists()
 
 
+def test_hours_with_holes_are_dropped_and_that_is_told(tmp_path: Path) -> None:
+    """By training, and by what reads the file again for the model."""
+    hours = pd.read_csv(write_hours(tmp_path))
+    torn = tmp_path / "torn.csv"
+    holes = hours.assign(temperature_2m=hours["temperature_2m"].where(hours.index % 97 != 5))
+    holes.to_csv(torn, index=False)
+    out = tmp_path / "out"
+    assert "the value is missing" in refused("train", torn, "-o", out)
+    line = refused("train", torn, "--missing", "median", "-o", out)
+    assert line == "error: missing 'median': of hours known are refuse, drop"
+    result = called("train", torn, "--missing", "drop", "--epochs", "2", "-o", out)
+    lost = int(holes["temperature_2m"].isna().sum())
+    told = f"note: {lost:,} of {len(hours):,} hours lack a value and were left out"
+    assert told in result.stderr.splitlines()
+    again = called("evaluate", out / "model.npz", torn)
+    assert again.returncode == 0, again.stderr
+
+
+def test_hours_that_tell_the_answer_are_noted(tmp_path: Path) -> None:
+    options = ("--features", "temperature_2m,snowfall", "--epochs", "1", "-o", tmp_path / "out")
+    path = write_hours(tmp_path)
+    result = called("train", path, "--horizon", "0", *options)
+    assert "note: the network reads snowfall of the very hour" in result.stderr
+    assert "note:" not in called("train", path, *options).stderr
+
+
 @pytest.mark.parametrize("command", ["run", "train", "explore"])
 def test_a_table_that_is_no_weather_is_told_what_to_say(
     command: str, tables: dict[str, Path], no_temporary_files: Path

@@ -136,6 +136,7 @@ WEATHER: dict[str, st.SearchStrategy[Any]] = {
     "colder_than": st.floats(allow_nan=False, allow_infinity=False),
     "split": st.sampled_from(["time", "random"]),
     "balance": st.sampled_from(["none", "training", "all"]),
+    "missing": st.sampled_from(["refuse", "drop"]),
 }
 SAMPLES: dict[str, st.SearchStrategy[Any]] = {
     **SHARED,

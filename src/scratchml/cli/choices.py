@@ -129,8 +129,8 @@ CHOICES: Mapping[str, Choice] = {
         ASKED,
         str,
         "WAY",
-        "Cells without a value: refuse, drop (the sample), previous (value) or median (of the "
-        "training rows). Default: refuse.",
+        "Cells without a value: refuse, drop (the sample or hour), previous (value) or median (of "
+        "the training rows); the latter two not of hours. Default: refuse.",
     ),
     "snow_above": Choice(
         "dataset", ASKED, float, "CM", "Snow is more than this many cm in the hour. Default: 0.5."

@@ -39,7 +39,8 @@ COMMENTS = {
     "test": "share of the rows for the test",
     "balance": "none, or training: as many rows of each class there (weather also: all)",
     "scaling": "standard (mean and deviation) or robust (median and quartiles)",
-    "missing": "cells without a value: refuse, drop (the sample), previous (value), median",
+    "missing": "cells without a value: refuse, drop (the sample or hour); of samples also\n"
+    "previous (value), median",
     "snow_above": "snow is more than this many cm in the hour ...",
     "colder_than": "... at less than this many degrees C",
     "columns": "names in the file and what they are called here",
