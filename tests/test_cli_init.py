@@ -132,6 +132,18 @@ def test_times_that_are_numbers_count_seconds(name: str) -> None:
     assert found["dataset"]["features"] == ["a"]
 
 
+def test_a_time_zone_of_times_that_are_numbers_is_answered_by_what_was_taken() -> None:
+    rows = [f"{2020010100 + i},{i % 7},{'xy'[i % 2]}" for i in range(9)]
+    Path("table.csv").write_text(lines("timestamp,a,word", *rows))
+    line = refused("init", "table.csv", "--time-zone", "Europe/Berlin")
+    assert line.startswith(
+        "error: table.csv: the column timestamp holds numbers, taken for seconds"
+    )
+    assert "leave --time-zone out" in line and not Path("table.toml").exists()
+    hours = ("--time-zone", "Europe/Berlin", "--time-format", "%Y%m%d%H")
+    assert proposed(Path("table.csv").read_text(), *hours)["reading"]["time_format"] == hours[3]
+
+
 def test_a_decimal_comma_is_noticed() -> None:
     found = proposed(lines("a;b;word", "1,5;2;x", "-0,25;3;y"))
     assert (found["reading"]["decimal"], found["reading"]["delimiter"]) == (",", "")

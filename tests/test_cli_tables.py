@@ -138,6 +138,29 @@ def test_a_number_is_told_in_its_units(
     )
 
 
+def test_a_number_has_a_unit_of_its_own_in_c(tables: dict[str, Path], tmp_path: Path) -> None:
+    options = (*OPTIONS["number"], "--units", "C,C,W", "--resolution", "10", "-o", tmp_path)
+    called("run", tables["number"], *options, *QUICK)
+    text = (tmp_path / "rooms_model.h").read_text("utf-8")
+    assert "/* power in counts of 1/1 W: rooms_model_target[output[0] + 128]. */" in text
+    assert "counts[1]: outside, counts of 1/10 C" in text
+
+
+def test_rooms_in_fahrenheit_are_rooms_in_celsius(tables: dict[str, Path], tmp_path: Path) -> None:
+    table = pd.read_csv(tables["binary"])
+    for name in ("inside", "outside"):
+        table[name] = 1.8 * table[name] + 32
+    table.to_csv(tmp_path / "rooms.csv", index=False)
+    options = (*OPTIONS["binary"], "--resolution", "10", "--epochs", "2", "-o")
+    output_of("train", tables["binary"], *options, tmp_path / "c")
+    output_of("train", tmp_path / "rooms.csv", "--fahrenheit", *options, tmp_path / "f")
+    one, other = ((tmp_path / name / "history.csv").read_text("utf-8") for name in "cf")
+    assert one == other
+    unitless = ("--fahrenheit", *OPTIONS["binary"][:4], "-o", tmp_path / "g")
+    line = refused("train", tmp_path / "rooms.csv", *unitless)
+    assert "name the units" in line and "--units C" in line
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_tables_for_people_name_what_the_data_names(
     kind: str, tables: dict[str, Path], tmp_path: Path
@@ -400,6 +423,32 @@ def test_what_a_table_cannot_be_asked_ends_in_one_line(
     line = complaint(called("run", tables["binary"], "-o", folder, *options, *QUICK))
     assert message in line
     assert not folder.exists()
+
+
+def test_hours_with_holes_are_dropped_and_that_is_told(tmp_path: Path) -> None:
+    """By training, and by what reads the file again for the model."""
+    hours = pd.read_csv(write_hours(tmp_path))
+    torn = tmp_path / "torn.csv"
+    holes = hours.assign(temperature_2m=hours["temperature_2m"].where(hours.index % 97 != 5))
+    holes.to_csv(torn, index=False)
+    out = tmp_path / "out"
+    assert "the value is missing" in refused("train", torn, "-o", out)
+    line = refused("train", torn, "--missing", "median", "-o", out)
+    assert line == "error: missing 'median': of hours known are refuse, drop"
+    result = called("train", torn, "--missing", "drop", "--epochs", "2", "-o", out)
+    lost = int(holes["temperature_2m"].isna().sum())
+    told = f"note: {lost:,} of {len(hours):,} hours lack a value and were left out"
+    assert told in result.stderr.splitlines()
+    again = called("evaluate", out / "model.npz", torn)
+    assert again.returncode == 0, again.stderr
+
+
+def test_hours_that_tell_the_answer_are_noted(tmp_path: Path) -> None:
+    options = ("--features", "temperature_2m,snowfall", "--epochs", "1", "-o", tmp_path / "out")
+    path = write_hours(tmp_path)
+    result = called("train", path, "--horizon", "0", *options)
+    assert "note: the network reads snowfall of the very hour" in result.stderr
+    assert "note:" not in called("train", path, *options).stderr
 
 
 @pytest.mark.parametrize("command", ["run", "train", "explore"])

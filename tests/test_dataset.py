@@ -133,6 +133,66 @@ def test_rows_equal_a_loop_over_the_hours(hours: pd.DataFrame, choices: dict[str
 
 
 @examples
+@given(hours=tables, choices=windows, seed=st.integers(0, 99), holes=st.integers(0, 9))
+def test_an_hour_that_lacks_a_reading_is_a_gap(
+    hours: pd.DataFrame, choices: dict[str, Any], seed: int, holes: int
+) -> None:
+    """As if its line were not there, which is told."""
+    rng = np.random.default_rng(seed)
+    torn = hours.copy()
+    columns = list(hours.columns[1:])
+    for row in rng.integers(0, len(hours), holes):
+        torn.loc[int(row), columns[int(rng.integers(3))]] = np.nan
+    lost = int(torn.isna().any(axis=1).sum())
+    recipe = Recipe(split="random", missing="drop", **HALF, **choices)
+    data = make_dataset(torn, recipe)
+    without = torn.dropna().reset_index(drop=True)
+    assert everything(data) == naive(without, recipe)
+    pd.testing.assert_frame_equal(data.hours, without)
+    assert data.fingerprint == weather.fingerprint(without)
+    told = f"{lost:,} of {len(hours):,} hours lack a value and were left out"
+    assert data.notes == ((told,) if lost else ())
+    if lost:
+        with pytest.raises(ScratchmlError, match="nan is outside"):
+            make_dataset(torn, replace(recipe, missing="refuse"))
+
+
+def test_holes_count_only_where_they_are_read() -> None:
+    """A variable that is no feature may lack all it likes."""
+    hours = table(600).assign(cloud_cover=np.nan, rain=np.arange(600) / 10)
+    hours.loc[5, "rain"] = np.nan
+    recipe = Recipe(features=("rain", "temperature_2m"), missing="drop", **HALF)
+    assert len(make_dataset(hours, recipe).hours) == 599
+    with pytest.raises(ScratchmlError, match="there is no hour that has all its values"):
+        make_dataset(hours, replace(recipe, features=("cloud_cover",)))
+    with pytest.raises(ScratchmlError, match="the table of hours has no column dew_point_2m"):
+        make_dataset(hours, replace(recipe, features=("dew_point_2m",)))
+
+
+@pytest.mark.parametrize("way", ["previous", "median", "zero", None])
+def test_hours_know_no_other_way_with_holes(way: Any) -> None:
+    with pytest.raises(ScratchmlError, match=f"missing {way!r}: of hours known are refuse, drop"):
+        Recipe(missing=way)
+
+
+@pytest.mark.parametrize("name", ["snowfall", "precipitation", "rain", "snow_depth"])
+def test_it_is_said_where_the_network_reads_the_answer(name: str) -> None:
+    """Of the hour that is asked about; of those before it is fair."""
+    hours = table(600).assign(precipitation=1.0, rain=0.5, snow_depth=0.2)
+    rng = np.random.default_rng(0)
+    for column in ("precipitation", "rain", "snow_depth"):
+        hours[column] = rng.random(600)
+    told = f"the network reads {name} of the very hour that it is asked about"
+    for features, horizon, expected in (
+        ((name, "temperature_2m"), 0, True),
+        ((name, "temperature_2m"), 1, False),
+        (("temperature_2m",), 0, False),
+    ):
+        data = make_dataset(hours, Recipe(features=features, horizon=horizon, **HALF))
+        assert [note.startswith(told) for note in data.notes] == [True] * expected
+
+
+@examples
 @given(
     step=st.lists(st.sampled_from([60] * 8 + [30, 90, 120]), min_size=1, max_size=40),
     choices=st.fixed_dictionaries({"window": st.integers(1, 3), "horizon": st.integers(0, 2)}),

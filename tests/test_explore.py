@@ -301,6 +301,20 @@ def test_a_file_without_hours_is_refused_and_nothing_is_left(no_temporary_files:
     assert not out.exists()
 
 
+def test_hours_with_holes_are_looked_at_without_them(tmp_path: Path) -> None:
+    table = hours_table(400)
+    table.loc[[7, 9], "temperature_2m"] = np.nan
+    path = write_hours(tmp_path, table)
+    result = called("explore", path, "--missing", "drop", "--no-pictures", "--json")
+    assert "note: 2 of 400 hours lack a value: left out" in result.stderr.splitlines()
+    table["time"] = pd.to_datetime(table["time"])
+    found = explore_hours(table, sml.Recipe(missing="drop"))
+    assert (found.table.rows, found.gaps.missing) == (398, 2)
+    assert json.loads(result.stdout)["gaps"] == found.as_json()["gaps"]
+    with pytest.raises(ScratchmlError, match="nan is outside"):
+        explore_hours(table)
+
+
 def test_limits_that_are_no_numbers_are_refused() -> None:
     assert "colder_than nan: it must be a number" in refused("explore", "--colder-than", "nan")
 

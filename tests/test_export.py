@@ -15,6 +15,7 @@ from test_parity import extreme_weights
 
 import scratchml as sml
 from scratchml.affine import PROBABILITY, Quantization
+from scratchml.c_surroundings import target_array
 from scratchml.digest import digest
 from scratchml.export import SIZEOF, flash_bytes, golden_inputs
 from scratchml.front_end import Channel, FrontEnd
@@ -518,6 +519,23 @@ def test_the_header_says_what_the_outputs_mean(
         )
         assert ("THRESHOLD" in constants) == (name == "snow_model")
     assert defines(models["classes_model"], tmp_path)["OUTPUT_SCALE"] == "0.00390625f"
+
+
+def test_the_header_says_what_a_target_s_outputs_are(
+    models: dict[str, sml.QuantizedMLP], tmp_path: Path
+) -> None:
+    """Standard deviations from the mean; of nothing else that is said."""
+    for name, model in models.items():
+        text = sml.export_c(model, tmp_path, name=name)[1].read_text("utf-8")
+        assert ("standard deviations from the mean of" in text) == (model.target is not None)
+    number = next(model for model in models.values() if model.target is not None)
+    assert number.target is not None
+    found = defines(number, tmp_path)
+    scale, zero = float(found["OUTPUT_SCALE"].rstrip("f")), int(found["OUTPUT_ZERO_POINT"])
+    table = target_array(number.target, number.output_quantization, "t")
+    counts = [int(n) for n in re.findall(r"-?\d+", table.split("{")[1])]
+    told = [number.target.mean + number.target.std * scale * (q - zero) for q in range(-128, 128)]
+    np.testing.assert_allclose(counts, np.multiply(told, number.target.resolution), atol=0.51)
 
 
 def test_the_header_names_the_classes_that_the_metadata_does(

@@ -136,6 +136,7 @@ WEATHER: dict[str, st.SearchStrategy[Any]] = {
     "colder_than": st.floats(allow_nan=False, allow_infinity=False),
     "split": st.sampled_from(["time", "random"]),
     "balance": st.sampled_from(["none", "training", "all"]),
+    "missing": st.sampled_from(["refuse", "drop"]),
 }
 SAMPLES: dict[str, st.SearchStrategy[Any]] = {
     **SHARED,
@@ -180,6 +181,8 @@ def any_choices(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
         if chosen.get("statistics"):
             chosen.setdefault("window", 20)
         if asked == "target":
+            if draw(st.booleans()):  # a unit for each, and the target's
+                chosen["units"] = draw(st.lists(NAMES, min_size=len(names), max_size=len(names)))
             chosen = {k: v for k, v in chosen.items() if k not in ("positive", "balance")}
     choices: dict[str, dict[str, Any]] = {
         "": {"data": data, **draw(st.fixed_dictionaries({}, optional={"seed": st.integers(0, 9)}))},

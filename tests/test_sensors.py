@@ -290,6 +290,32 @@ def test_it_is_said_where_learnt_samples_are_tested(step: int, told: bool) -> No
     assert any("windows overlap" in note for note in data.notes) == told
 
 
+@pytest.mark.parametrize(
+    ("choices", "told"),
+    [({"split": "time"}, True), ({"group": "", "session": "person"}, True), ({}, False)],
+    ids=["chosen", "by default", "by group"],
+)
+def test_it_is_said_where_time_restarts(choices: dict[str, Any], told: bool) -> None:
+    """Then the test is the end of recordings that were learnt."""
+    data = make_dataset(gestures(), replace(GESTURE, window=5, step=5, **choices))
+    assert any("time restarts" in note for note in data.notes) == told
+    if told:  # which is so: every gesture is in every part
+        for part in parts(data):
+            assert set(gestures()["person"].iloc[part.index]) == {f"p{i}" for i in range(6)}
+
+
+def test_time_that_goes_on_and_dates_in_any_order_are_later_indeed() -> None:
+    recipe = replace(GESTURE, split="time", window=5, step=5)
+    table = gestures()
+    on = table.assign(time=np.arange(len(table)) / 25)
+    dates = pd.Timestamp("2024-01-01") + pd.to_timedelta(table["time"], unit="s")
+    for times in (on["time"], dates):
+        data = make_dataset(table.assign(time=times), recipe)
+        assert not any("time restarts" in note for note in data.notes)
+        seen = [times.iloc[part.index] for part in parts(data)]
+        assert seen[0].max() <= seen[1].min() and seen[1].max() <= seen[2].min()
+
+
 def test_the_seed_chooses_and_the_same_one_gives_the_same() -> None:
     one, same, other = (
         make_dataset(gestures(8), replace(GESTURE, seed=seed)) for seed in (1, 1, 2)
@@ -629,6 +655,15 @@ def test_samples_in_no_window_are_counted() -> None:
         ({"resolution": (0,)}, "resolution 0"),
         ({"resolution": (1, 2)}, "2 resolution for 3 features"),
         ({"units": ("g", "g")}, "2 units for 3 features"),
+        ({"units": ("g",) * 4}, "4 units for 3 features: give one for each$"),
+        (
+            {"label": "", "target": "t", "units": ("g",) * 5},
+            "5 units for 3 features: give one for each, and perhaps one for the target",
+        ),
+        (
+            {"label": "", "target": "ax", "horizon": 1, "units": ("g", "g", "g", "m/s2")},
+            "ax has the unit 'g' as a feature and 'm/s2' as the target",
+        ),
         ({"validation": 0.8}, "must be positive and sum to below 1"),
         ({"split": "fair"}, "split 'fair': known are group, time, random"),
         ({"group": "", "split": "group"}, "needs the column of groups"),
@@ -676,6 +711,60 @@ def test_time_may_be_left_out_or_be_a_feature(tmp_path: Path) -> None:
     both = replace(read, reading=Reading(time="ay"))
     with pytest.raises(ScratchmlError, match="the column time is read as something else"):
         sensors.load(tmp_path / "t.csv", both)
+
+
+@pytest.mark.parametrize("role", ["label", "group", "session"])
+def test_a_column_of_time_that_is_read_as_texts_is_no_clock(role: str, tmp_path: Path) -> None:
+    """Days as a label or group, in ISO 8601 too."""
+    table = gestures()
+    days = table["person"].str.replace("p", "2024-05-0")
+    if role == "label":  # every group has each of them
+        days = table["gesture"].map({"circle": "2024-05-01", "idle": "2024-05-02"}).fillna("other")
+    table.assign(time=days).to_csv(tmp_path / "days.csv", index=False)
+    table.drop(columns="time").assign(day=days).to_csv(tmp_path / "plain.csv", index=False)
+    named, plain = (replace(GESTURE, **{role: name}) for name in ("time", "day"))
+    one = make_dataset(sensors.load(tmp_path / "days.csv", named), named)
+    other = make_dataset(sensors.load(tmp_path / "plain.csv", plain), plain)
+    assert one.fingerprint == other.fingerprint
+    for a, b in zip(parts(one), parts(other), strict=True):
+        assert np.array_equal(a.counts, b.counts) and np.array_equal(a.y, b.y)
+
+
+def test_a_column_of_time_that_is_a_feature_neither_splits_nor_breaks() -> None:
+    """It may jump as it likes, and the table without another clock is split at random."""
+    jumps = weights()["time"].to_numpy().reshape(-1, 2)[:, ::-1].ravel()
+    table = weights().assign(time=jumps)
+    read = replace(WEIGHT, features=("time", "celsius"), split="", window=3, step=3)
+    called = replace(read, features=("clock", "celsius"))
+    one, other = (
+        make_dataset(table, read),
+        make_dataset(table.rename(columns={"time": "clock"}), called),
+    )
+    assert one.recipe.split == other.recipe.split == "random"
+    for a, b in zip(parts(one), parts(other), strict=True):
+        assert np.array_equal(a.counts, b.counts) and np.array_equal(a.index, b.index)
+
+
+def test_a_clock_of_words_is_refused() -> None:
+    table = gestures().assign(time="noon")
+    with pytest.raises(ScratchmlError, match=r"the column time is of .*, not of times"):
+        make_dataset(table, GESTURE)
+
+
+def test_temperatures_in_fahrenheit_are_those_whose_unit_is_celsius(tmp_path: Path) -> None:
+    """Of features and of the target; of what else there is, nothing changes."""
+    table = pd.DataFrame({"a": [14.0, 32.0, 212.0], "b": [1.0, 2.0, 3.0], "c": [-40.0, 50.0, 95.0]})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    recipe = Recipe(features=("a", "b"), target="c", reading=Reading(fahrenheit=True))
+    for units, expected in (
+        (("C", "V", "C"), ([-10, 0, 100], [1, 2, 3], [-40, 10, 35])),
+        (("°C", "V"), ([-10, 0, 100], [1, 2, 3], [-40, 50, 95])),
+    ):
+        found = sensors.load(tmp_path / "t.csv", replace(recipe, units=units))
+        np.testing.assert_allclose(found[["a", "b", "c"]].to_numpy().T, expected, atol=1e-12)
+    for units in ((), ("F",), ("V", "V", "W")):
+        with pytest.raises(ScratchmlError, match=r"^--fahrenheit: .* name the units, .*--units C"):
+            sensors.load(tmp_path / "t.csv", replace(recipe, units=units))
 
 
 def test_a_hole_in_a_file_is_told_by_its_line(tmp_path: Path) -> None:
@@ -756,6 +845,18 @@ def test_the_fingerprint_is_of_the_columns_that_are_read() -> None:
     for column in ("gesture", "person"):
         changed = table.assign(**{column: table[column].replace({"idle": "rest", "p1": "p9"})})
         assert make_dataset(changed, GESTURE).fingerprint != one
+
+
+@pytest.mark.parametrize(("units", "unit"), [(("", "C", "V", "g"), "g"), (("V",), ""), ((), "")])
+def test_a_target_s_unit_stands_behind_those_of_the_features(
+    units: tuple[str, ...], unit: str
+) -> None:
+    recipe = replace(WEIGHT, units=units)
+    data = make_dataset(weights(), recipe)
+    assert data.test.target is not None and data.test.target.unit == unit
+    assert data.scaler.units == (("V",) * 3 if len(units) == 1 else (*units, "", "", "")[:3])
+    again = make_dataset(weights(), data.recipe)  # as a model's file has it
+    assert again.test.target == data.test.target and again.scaler == data.scaler
 
 
 def test_a_target_that_is_read_too_is_told_in_its_unit() -> None:

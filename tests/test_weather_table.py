@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from scratchml import ScratchmlError
 from scratchml.resources import find
 from scratchml.tables.reading import Reading
-from scratchml.weather import COLUMNS, check_hours, fingerprint, load
+from scratchml.weather import COLUMNS, check_hours, fingerprint, load, whole_hours
 from scratchml.weather.table import EMBEDDED
 from scratchml.weather.variables import NEEDED, VARIABLES
 
@@ -216,6 +216,19 @@ def test_limits_of_a_feature_are_those_of_its_variable(folder: Path) -> None:
     load(folder / "wide.csv", GERMAN)
     with pytest.raises(ScratchmlError, match=r"line 3, column Druck: the value '101,31' is outs"):
         load(folder / "wide.csv", GERMAN, features=["pressure_msl"])
+
+
+@pytest.mark.parametrize("cell", ["", "NaN", "-", " null "])
+def test_missing_readings_are_refused_or_nan(cell: str, folder: Path) -> None:
+    contents = text(GOOD[0], f"2020-01-01T01:00,{cell},100,0", GOOD[2])
+    assert "column temperature_2m: the value" in refusal(contents, folder)
+    hours = load(folder / "hours.csv", missing=True)
+    assert hours["temperature_2m"].isna().tolist() == [False, True, False]
+    whole = whole_hours(hours)
+    pd.testing.assert_frame_equal(whole, read(text(GOOD[0], GOOD[2]), folder))
+    pd.testing.assert_frame_equal(whole_hours(whole), whole)
+    with pytest.raises(ScratchmlError, match="nan is outside"):
+        check_hours(hours)
 
 
 def test_an_hour_out_of_order_is_named_by_its_column_in_the_file(folder: Path) -> None:

@@ -20,7 +20,7 @@ from scratchml.errors import ScratchmlError
 from scratchml.rows import Dataset, Rows, Scaler
 from scratchml.splits import PARTS, Parts, at_random, by_time, undersample
 from scratchml.tables.reading import Reading
-from scratchml.weather import check_hours, fingerprint
+from scratchml.weather import check_hours, fingerprint, whole_hours
 from scratchml.weather.variables import VARIABLES
 
 #: What the weather station measures.
@@ -39,6 +39,12 @@ CHANNELS = channels_of(FEATURES)
 CLASSES = ("no snow", "snow")
 
 HOUR = np.timedelta64(1, "h")
+
+#: What can become of an hour that lacks a reading.
+MISSING = ("refuse", "drop")
+
+#: Readings of an hour that tell, alone or nearly, whether it snowed in it.
+TELLING = ("snowfall", "precipitation", "rain", "snow_depth")
 
 #: The longest window and horizon: a year of hours.
 MAX_HOURS = 8784
@@ -59,6 +65,8 @@ class Recipe:
         balance: ``none``, ``training`` (undersample the majority there) or ``all`` (undersample
             before the split, so that even the test rows are half snow).
         validation, test: share of the hours, or of the rows for a random split.
+        missing: what happens to an hour that lacks a reading: ``refuse``, or ``drop`` it whole, so
+            that no window reaches across.
         reading: how a file of hours is to be read.
         seed: for the random choices among these.
     """
@@ -72,6 +80,7 @@ class Recipe:
     balance: str = "none"
     validation: float = 0.2
     test: float = 0.3
+    missing: str = "refuse"
     reading: Reading = field(default_factory=Reading)
     seed: int = 0
 
@@ -93,6 +102,8 @@ class Recipe:
             raise ScratchmlError(f"split {self.split!r}: known are time, random")
         if self.balance not in ("none", "training", "all"):
             raise ScratchmlError(f"balance {self.balance!r}: known are none, training, all")
+        if self.missing not in MISSING:
+            raise ScratchmlError(f"missing {self.missing!r}: of hours known are refuse, drop")
 
 
 #: The exercise this project started from: nowcast, balanced before a random split.
@@ -126,7 +137,8 @@ def make_dataset(
 
     Args:
         hours: a table as ``scratchml.weather.load`` returns it. Where an hour is missing, no
-            window and no forecast reaches across.
+            window and no forecast reaches across. Readings may be NaN if the recipe drops such
+            hours.
         recipe: the choices; or name them one by one, ``make_dataset(hours, horizon=0)``.
         scaler: of a model that exists already; by default fitted to the training rows.
 
@@ -135,6 +147,11 @@ def make_dataset(
             one class only, or the scaler is one of other channels.
     """
     recipe = replace(recipe or Recipe(), **choices)
+    notes = _leaks(recipe)
+    if recipe.missing == "drop":
+        given, hours = len(hours), whole_hours(hours, recipe.features)
+        if lost := given - len(hours):
+            notes.append(f"{lost:,} of {given:,} hours lack a value and were left out")
     check_hours(hours, recipe.features)
     channels = channels_of(recipe.features)
     if scaler and scaler.channels != channels:
@@ -165,8 +182,27 @@ def make_dataset(
         for c, part in zip(counts, parts.values(), strict=True)
     )
     return WeatherDataset(
-        train, validation, test, scaler, recipe, CLASSES, fingerprint(hours, recipe.features), hours
+        train=train,
+        validation=validation,
+        test=test,
+        scaler=scaler,
+        recipe=recipe,
+        classes=CLASSES,
+        fingerprint=fingerprint(hours, recipe.features),
+        notes=tuple(notes),
+        hours=hours,
     )
+
+
+def _leaks(recipe: Recipe) -> list[str]:
+    """A note, if the network reads what the label is made of."""
+    telling = [name for name in recipe.features if name in TELLING]
+    if recipe.horizon or not telling:
+        return []
+    return [
+        f"the network reads {' and '.join(telling)} of the very hour that it is asked about: that "
+        f"tells the answer, so figures look better than those of a forecast (--horizon 1)"
+    ]
 
 
 def _window_ends(hours: pd.DataFrame, recipe: Recipe) -> npt.NDArray[np.int64]:

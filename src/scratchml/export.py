@@ -175,8 +175,12 @@ def _title(model: QuantizedMLP, name: str) -> str:
 def _output_defines(model: QuantizedMLP, upper: str) -> str:
     """What the output codes mean, for the caller."""
     quantization = model.output_quantization
+    meant = ""
+    if model.target:  # what is learnt is standardized
+        name = comment_safe(model.target.name)
+        meant = f",\n * in standard deviations from the mean of {name} in the training rows"
     text = f"""
-/* output[i] stands for OUTPUT_SCALE * (output[i] - OUTPUT_ZERO_POINT). */
+/* output[i] stands for OUTPUT_SCALE * (output[i] - OUTPUT_ZERO_POINT){meant}. */
 #define {upper}_OUTPUT_SCALE {quantization.scale:.9g}f
 #define {upper}_OUTPUT_ZERO_POINT ({quantization.zero_point})
 """

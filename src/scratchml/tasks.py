@@ -118,7 +118,9 @@ def make(
     """
     if isinstance(recipe, dataset.Recipe):
         # how a file is to be read is no matter of the hours in the package
-        hours = weather.load(path, recipe.reading if path else None, recipe.features)
+        reading = recipe.reading if path else None
+        dropping = recipe.missing == "drop"
+        hours = weather.load(path, reading, recipe.features, missing=dropping)
         return dataset.make_dataset(hours, recipe, scaler=scaler)
     if not needs_file(recipe) and path is not None:
         raise ScratchmlError(f"{path}: the {task_of(recipe).name} are in the package: no file here")

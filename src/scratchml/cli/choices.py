@@ -108,7 +108,12 @@ CHOICES: Mapping[str, Choice] = {
         "Of two classes the one that is yes. Default: the second in order.",
     ),
     "units": Choice(
-        "dataset", ASKED, str, "U,...", "Units of the features, one for all or for each.", words
+        "dataset",
+        ASKED,
+        str,
+        "U,...",
+        "Units of the features, one for all or for each; one more is the target's.",
+        words,
     ),
     "resolution": Choice(
         "dataset",
@@ -124,8 +129,8 @@ CHOICES: Mapping[str, Choice] = {
         ASKED,
         str,
         "WAY",
-        "Cells without a value: refuse, drop (the sample), previous (value) or median (of the "
-        "training rows). Default: refuse.",
+        "Cells without a value: refuse, drop (the sample or hour), previous (value) or median (of "
+        "the training rows); the latter two not of hours. Default: refuse.",
     ),
     "snow_above": Choice(
         "dataset", ASKED, float, "CM", "Snow is more than this many cm in the hour. Default: 0.5."
@@ -306,7 +311,8 @@ CHOICES: Mapping[str, Choice] = {
         READING,
         bool,
         None,
-        "Temperatures in the file are in degrees Fahrenheit.",
+        "Temperatures in the file are in degrees Fahrenheit: those of weather, and columns whose "
+        "unit is C (--units).",
         names=("--fahrenheit",),
     ),
     "skip_lines": Choice("reading", READING, int, "N", "Lines above the header. Default: 0."),

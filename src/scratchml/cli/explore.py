@@ -22,6 +22,7 @@ from scratchml.explore.hours import columns_of_hours, explore_hours
 from scratchml.explore.samples import columns_of_samples
 from scratchml.files import staging
 from scratchml.recipe import Run
+from scratchml.weather import whole_hours
 
 
 @app.command("explore")
@@ -63,6 +64,10 @@ Found = tuple[list[str], dict[str, Any]]
 
 def _hours(run: Run, recipe: Recipe, folder: Path | None, as_json: bool) -> Found:
     table = run.hours()
+    if recipe.missing == "drop":
+        read, table = len(table), whole_hours(table, recipe.features)
+        if lost := read - len(table):
+            note(f"note: {lost:,} of {read:,} hours lack a value: left out")
     found = explore_hours(table, recipe)
     # what a network reads, and no more: snowfall is what makes the classes
     drawn = [*FEATURES, *(name for name in recipe.features if name not in FEATURES)]

@@ -17,7 +17,7 @@ import pandas as pd
 from scratchml.dataset import CLASSES, HOUR, Recipe, WeatherDataset, is_snow, make_dataset
 from scratchml.errors import ScratchmlError
 from scratchml.explore.columns import Exploration, LabelledColumns, explore
-from scratchml.weather import check_hours
+from scratchml.weather import check_hours, whole_hours
 from scratchml.weather.variables import VARIABLES
 
 MONTHS = range(1, 13)
@@ -116,6 +116,8 @@ def explore_hours(hours: pd.DataFrame, recipe: Recipe | None = None) -> HoursExp
         ScratchmlError: it is no table of hours, or has none.
     """
     recipe = recipe or Recipe()
+    if recipe.missing == "drop":
+        hours = whole_hours(hours, recipe.features)
     check_hours(hours)
     table = columns_of_hours(hours, recipe)
     snow = table.labels

@@ -31,10 +31,9 @@ def columns_of_samples(table: pd.DataFrame, recipe: Recipe) -> tuple[LabelledCol
     classes, labels = ["all"], np.zeros(len(table), np.int64)
     if recipe.label:
         classes, labels = category_codes(table[recipe.label])
-    units = dict(zip(recipe.features, recipe.units or [""] * len(names), strict=False))
     columns = LabelledColumns(
         tuple(names),
-        tuple(units.get(name, "") for name in names),
+        tuple(recipe.unit(name) for name in names),
         table[names].to_numpy(np.float64),
         labels,
         tuple(classes),

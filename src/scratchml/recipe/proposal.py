@@ -17,6 +17,7 @@ from scratchml.tables import column_names, read_table
 from scratchml.tables.cells import DATE, NUMBER
 from scratchml.tables.chunks import MISSING
 from scratchml.tables.reading import Reading
+from scratchml.text import printable
 from scratchml.weather.table import COLUMNS
 
 #: Values of a column that is still taken for one of classes.
@@ -62,6 +63,12 @@ def proposal(
     if not reading.time and "time" in roles:
         reading = replace(reading, time="" if roles["time"] == "time" else roles["time"])
         if not reading.time_format and _are_numbers(columns[roles["time"]], reading.decimal):
+            if reading.time_zone:
+                raise ScratchmlError(
+                    f"{path}: the column {printable(roles['time'])} holds numbers, taken for "
+                    f"seconds from anywhere, which have no time zone: leave --time-zone out, or "
+                    f"say what they are, such as --time-format %Y%m%d%H"
+                )
             reading = replace(reading, time_format="seconds")  # from anywhere: no dates
     try:
         chosen = _asked(columns, reading, roles, given)

@@ -101,7 +101,7 @@ class Run:
         return sensors.load(self.path, self.dataset)
 
     def hours(self) -> pd.DataFrame:
-        """The hours that the data set is cut from; see ``weather.load``.
+        """The hours that the data set is cut from, with NaN if it drops such; see ``weather.load``.
 
         Raises:
             ScratchmlError: also, with what to say instead, if the file is one of something else.
@@ -110,7 +110,8 @@ class Run:
             raise ScratchmlError(f"{self.data} has no hours of weather")
         self._check_weather()
         reading = self.dataset.reading if self.path else None
-        return weather.load(self.path, reading, self.dataset.features)
+        dropping = self.dataset.missing == "drop"
+        return weather.load(self.path, reading, self.dataset.features, missing=dropping)
 
     def load(self) -> Dataset:
         """The data set.

@@ -207,7 +207,5 @@ def _rows(samples: Counts, starts: Places, recipe: Recipe, front_end: FrontEnd |
 
 
 def _target(values: Floats, recipe: Recipe) -> Target:
-    unit = ""
-    if recipe.target in recipe.features:
-        unit = recipe.units[recipe.features.index(recipe.target)]
+    unit = recipe.unit(recipe.target)
     return Target.fit(values, recipe.target, unit, found_resolution(values))

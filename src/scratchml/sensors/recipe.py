@@ -25,7 +25,8 @@ class Recipe:
         label: the column of classes, or ``target``: that of a number. One of the two.
         positive: of two classes the one that is "yes"; by default the second in order.
         units: of the features, and ``resolution``: counts a unit; one for all, one for each, or
-            none: no unit, and as many decimals as the table has.
+            none: no unit, and as many decimals as the table has. A target has its unit behind
+            those of all features, or by being one of them.
         window: samples in a row that are read together; ``step``: from one window to the next.
         horizon: samples from the newest of a window to the one whose label or target is asked; at
             0 a window must have one label throughout.
@@ -109,6 +110,13 @@ class Recipe:
         if self.positive and not self.label:
             raise ScratchmlError("positive is about a label: name its column")
 
+    def unit(self, column: str) -> str:
+        """Of a feature or the target; empty if it is not known."""
+        units = dict(zip(self.features, self.units, strict=False))
+        if self.target and len(self.units) > len(self.features):
+            units[self.target] = self.units[-1]
+        return units.get(column, "")
+
     def _check_columns(self) -> None:
         if not self.features:
             raise ScratchmlError("no features: name the columns to read (--features ax,ay,az)")
@@ -123,9 +131,17 @@ class Recipe:
                 raise ScratchmlError(f"the column {name} is named twice")
         for name in ("units", "resolution"):
             items = getattr(self, name)
-            if items and len(items) != len(self.features):
+            one_more = name == "units" and bool(self.target)
+            if items and len(items) not in (n := len(self.features), n + one_more):
                 raise ScratchmlError(
-                    f"{len(items)} {name} for {len(self.features)} features: give one for each"
+                    f"{len(items)} {name} for {n} features: give one for each"
+                    + (", and perhaps one for the target" if one_more else "")
+                )
+        if self.target in self.features and len(self.units) > len(self.features):
+            read, told = self.units[self.features.index(self.target)], self.units[-1]
+            if read != told:
+                raise ScratchmlError(
+                    f"{self.target} has the unit {read!r} as a feature and {told!r} as the target"
                 )
         for name in filter(None, (self.group, self.session)):
             if name in (*self.features, self.target):

@@ -15,32 +15,42 @@ from scratchml.sensors.recipe import MISSING, Recipe
 from scratchml.tables import column_names, read_table
 from scratchml.windows import Bools, changes, filled, time_breaks
 
+#: Units of what is converted if a file's temperatures are in Fahrenheit.
+CELSIUS = ("C", "°C")
+
 
 def load(path: str | PathLike[str], recipe: Recipe) -> pd.DataFrame:
     """Read the columns that a recipe names; the index is the line in the file.
 
-    The column of time is called ``time`` here, and is optional.
+    The column of time is called ``time`` here, and is optional. Where temperatures are in
+    Fahrenheit, columns whose unit is C become Celsius.
 
     Raises:
-        ScratchmlError: as ``read_table``.
+        ScratchmlError: as ``read_table``; or temperatures are in Fahrenheit, and no unit is C.
         OSError: the file cannot be read.
     """
     reading = recipe.reading
     numbers, texts = _numbers(recipe), _texts(recipe)
-    timed = bool(reading.time) or "time" in column_names(path, reading)
-    if "time" in (*numbers, *texts):
-        if reading.time not in ("", "time"):
-            raise ScratchmlError(
-                "the column time is read as something else: give it another name with --map, or "
-                "leave --time-column out"
-            )
-        timed = False
+    clock = not _reads_time(recipe)
+    if not clock and reading.time not in ("", "time"):
+        raise ScratchmlError(
+            "the column time is read as something else: give it another name with --map, or "
+            "leave --time-column out"
+        )
+    clock = clock and (bool(reading.time) or "time" in column_names(path, reading))
+    temperatures = [name for name in numbers if recipe.unit(name) in CELSIUS]
+    if reading.fahrenheit and not temperatures:
+        raise ScratchmlError(
+            "--fahrenheit: no column is known to be a temperature: name the units, C for what is "
+            "to be converted (--units C)"
+        )
     return read_table(
         path,
         reading,
         numbers=numbers,
         texts=texts,
-        time="time" if timed else None,
+        temperatures=temperatures,
+        time="time" if clock else None,
         missing=True,  # what becomes of it is the recipe's choice
     )
 
@@ -54,6 +64,16 @@ def check_columns(table: pd.DataFrame, recipe: Recipe) -> None:
     for name in _numbers(recipe):
         if not pd.api.types.is_numeric_dtype(table[name]):
             raise ScratchmlError(f"the column {name} is of {table[name].dtype}, not of numbers")
+    if timed(table, recipe) and not (
+        pd.api.types.is_numeric_dtype(table["time"])
+        or pd.api.types.is_datetime64_any_dtype(table["time"])
+    ):
+        raise ScratchmlError(f"the column time is of {table['time'].dtype}, not of times")
+
+
+def timed(table: pd.DataFrame, recipe: Recipe) -> bool:
+    """Whether the table has a clock: a column ``time`` that the recipe reads as nothing else."""
+    return "time" in table and not _reads_time(recipe)
 
 
 def fingerprint(table: pd.DataFrame, recipe: Recipe) -> str:
@@ -64,7 +84,7 @@ def fingerprint(table: pd.DataFrame, recipe: Recipe) -> str:
     for name in _texts(recipe):
         texts, places = category_codes(table[name])
         digest.update("\x1f".join(texts).encode() + places.astype("<i8").tobytes())
-    if "time" in table:
+    if timed(table, recipe):
         digest.update(seconds(table["time"]).astype("<f8").tobytes())
     return digest.hexdigest()
 
@@ -146,7 +166,7 @@ def no_window(table: pd.DataFrame, recipe: Recipe, breaks: Bools) -> ScratchmlEr
             return ScratchmlError(
                 f"{text}: {name} changes {count - 1:,} times; put the rows of each together"
             )
-    if "time" in table:
+    if timed(table, recipe):
         back = int((np.diff(seconds(table["time"])) <= 0).sum())
         if back > n / recipe.window:
             return ScratchmlError(
@@ -164,12 +184,17 @@ def _texts(recipe: Recipe) -> list[str]:
     return list(dict.fromkeys(filter(None, [recipe.label, recipe.group, recipe.session])))
 
 
+def _reads_time(recipe: Recipe) -> bool:
+    """Whether ``time`` is a feature, label, target, group or session."""
+    return "time" in (*_numbers(recipe), *_texts(recipe))
+
+
 def _breaks(table: pd.DataFrame, recipe: Recipe) -> Bools:
     names = filter(None, (recipe.group, recipe.session))
     breaks = changes([category_codes(table[name])[1] for name in names], len(table))
     # a sample by itself has nothing to follow
     follows = recipe.window > 1 or recipe.horizon > 0 or recipe.missing == "previous"
-    if "time" in table and follows:
+    if follows and timed(table, recipe):
         breaks |= time_breaks(seconds(table["time"]), breaks)
     return breaks
 

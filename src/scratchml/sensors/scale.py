@@ -76,5 +76,7 @@ def _channels(recipe: Recipe, front_end: FrontEnd | None) -> tuple[Channel, ...]
 
 
 def _samples(recipe: Recipe) -> tuple[Channel, ...]:
-    channels = zip(recipe.features, recipe.units, recipe.resolution, strict=True)
-    return tuple(Channel(*channel) for channel in channels)
+    return tuple(
+        Channel(name, recipe.unit(name), resolution)
+        for name, resolution in zip(recipe.features, recipe.resolution, strict=True)
+    )

@@ -9,7 +9,7 @@ A table of hours is a pandas ``DataFrame`` in the order of time with the columns
 """
 
 from scratchml.weather.download import meteostat, open_meteo, world_weather_online
-from scratchml.weather.table import COLUMNS, check_hours, fingerprint, load
+from scratchml.weather.table import COLUMNS, check_hours, fingerprint, load, whole_hours
 
 __all__ = [
     "COLUMNS",
@@ -18,5 +18,6 @@ __all__ = [
     "load",
     "meteostat",
     "open_meteo",
+    "whole_hours",
     "world_weather_online",
 ]

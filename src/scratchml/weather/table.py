@@ -25,6 +25,8 @@ def load(
     path: str | PathLike[str] | None = None,
     reading: Reading | None = None,
     features: Collection[str] = (),
+    *,
+    missing: bool = False,
 ) -> pd.DataFrame:
     """Read a table of hours from a CSV file, plain or gzip.
 
@@ -34,6 +36,7 @@ def load(
         path: the file; ``None`` for the embedded ten years of Reynolds Mountain East, Idaho.
         reading: how the file is written; by default with commas and the names and units here.
         features: names in ``VARIABLES`` of columns that are wanted besides the needed ones.
+        missing: a missing reading becomes NaN, for ``whole_hours``; else it is refused.
 
     Raises:
         ScratchmlError: the file is empty, damaged or not CSV, a column is missing, a cell is
@@ -55,6 +58,7 @@ def load(
         time="time",
         ranges={name: (VARIABLES[name].low, VARIABLES[name].high) for name in names},
         temperatures=[name for name in names if VARIABLES[name].unit == "C"],
+        missing=missing,
     )
     try:
         _check_order(hours["time"], reading.time or reading.name_in_file("time"))
@@ -73,9 +77,7 @@ def check_hours(hours: pd.DataFrame, features: Collection[str] = ()) -> None:
             does not come after the one above it. A feature is unknown.
     """
     names = _variables(features)
-    missing = [column for column in ("time", *names) if column not in hours.columns]
-    if missing:
-        raise ScratchmlError(f"the table of hours has no column {', '.join(missing)}")
+    _check_columns(hours, names)
     if not pd.api.types.is_datetime64_dtype(hours["time"]):
         raise ScratchmlError("the column time must be datetime64 without a zone")
     if not (np.diff(hours["time"].to_numpy()) > np.timedelta64(0)).all():
@@ -90,6 +92,20 @@ def check_hours(hours: pd.DataFrame, features: Collection[str] = ()) -> None:
             raise ScratchmlError(
                 f"row {row}, column {column}: {value} is outside {low:g} .. {high:g}"
             )
+
+
+def whole_hours(hours: pd.DataFrame, features: Collection[str] = ()) -> pd.DataFrame:
+    """The hours that have all their readings, counted anew; where one is left out is a gap.
+
+    Raises:
+        ScratchmlError: none is left, or a column is missing. A feature is unknown.
+    """
+    names = _variables(features)
+    _check_columns(hours, names)
+    whole = hours[names].notna().all(axis=1)
+    if not whole.any():
+        raise ScratchmlError("there is no hour that has all its values")
+    return hours[whole].reset_index(drop=True)
 
 
 def fingerprint(hours: pd.DataFrame, features: Collection[str] = ()) -> str:
@@ -116,6 +132,12 @@ def _variables(features: Collection[str]) -> list[str]:
             f"the feature {', '.join(unknown)} is not known; known are {', '.join(VARIABLES)}"
         )
     return [*NEEDED, *(name for name in VARIABLES if name in features and name not in NEEDED)]
+
+
+def _check_columns(hours: pd.DataFrame, names: Collection[str]) -> None:
+    absent = [column for column in ("time", *names) if column not in hours.columns]
+    if absent:
+        raise ScratchmlError(f"the table of hours has no column {', '.join(absent)}")
 
 
 def _check_order(times: pd.Series, name: str) -> None:
