@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import pandas as pd
+
 from scratchml import dataset, digits, exercises, sensors, weather
 from scratchml.checks import check_number, check_whole
 from scratchml.errors import ScratchmlError
@@ -110,31 +112,46 @@ def make(
     Args:
         path: the file of hours, or of samples; ``None`` for what is in the package.
         scaler, target, classes: of a model that exists already; by default those of the training
-            rows. Only anybody's table has use for the latter two.
+            rows. Only tables of samples have use for the latter two.
 
     Raises:
         ScratchmlError: the data cannot be read or used, or a file is missing or in the wrong place.
         OSError: the file cannot be read.
     """
-    if isinstance(recipe, dataset.Recipe):
-        # how a file is to be read is no matter of the hours in the package
-        reading = recipe.reading if path else None
-        dropping = recipe.missing == "drop"
-        hours = weather.load(path, reading, recipe.features, missing=dropping)
-        return dataset.make_dataset(hours, recipe, scaler=scaler)
-    if not needs_file(recipe) and path is not None:
-        raise ScratchmlError(f"{path}: the {task_of(recipe).name} are in the package: no file here")
     if isinstance(recipe, digits.Recipe):
+        if path is not None:
+            raise _takes_no_file(recipe, path)
         return digits.make_dataset(recipe, scaler=scaler)
-    if isinstance(recipe, exercises.Recipe):
-        return sensors.make_dataset(exercises.load(recipe), recipe, scaler=scaler)
-    if path is None:
-        raise ScratchmlError("name the file of the table that the model was trained on")
-    table = sensors.load(path, recipe)
+    table = load(recipe, path)
+    if isinstance(recipe, dataset.Recipe):
+        return dataset.make_dataset(table, recipe, scaler=scaler)
     try:
         return sensors.make_dataset(table, recipe, scaler=scaler, target=target, classes=classes)
     except ScratchmlError as error:
-        raise ScratchmlError(f"{path}: {error}") from None
+        raise ScratchmlError(f"{path}: {error}" if path else str(error)) from None
+
+
+def load(recipe: dataset.Recipe | sensors.Recipe, path: Path | None = None) -> pd.DataFrame:
+    """The hours or samples that a data set is cut from; missing values are NaN if it copes with it.
+
+    Raises:
+        ScratchmlError, OSError: as ``make``.
+    """
+    if isinstance(recipe, dataset.Recipe):
+        # how a file is to be read is no matter of the hours in the package
+        reading = recipe.reading if path else None
+        return weather.load(path, reading, recipe.features, missing=recipe.missing == "drop")
+    if isinstance(recipe, exercises.Recipe):
+        if path is not None:
+            raise _takes_no_file(recipe, path)
+        return exercises.load(recipe)
+    if path is None:
+        raise ScratchmlError("name the file of the table that the model was trained on")
+    return sensors.load(path, recipe)
+
+
+def _takes_no_file(recipe: AnyRecipe, path: Path) -> ScratchmlError:
+    return ScratchmlError(f"{path}: the {task_of(recipe).name} are in the package: no file here")
 
 
 def recipe_json(recipe: AnyRecipe) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 import typer
 
 from scratchml import pictures, sensors
@@ -15,13 +16,11 @@ from scratchml.cli.choices import with_choices
 from scratchml.cli.console import guarded, note, print_json, show
 from scratchml.cli.steps import read_choices
 from scratchml.dataset import FEATURES, Recipe
-from scratchml.errors import ScratchmlError
 from scratchml.explore import explore, report
 from scratchml.explore import pictures as explore_pictures
 from scratchml.explore.hours import columns_of_hours, explore_hours
 from scratchml.explore.samples import columns_of_samples
 from scratchml.files import staging
-from scratchml.recipe import Run
 from scratchml.weather import whole_hours
 
 
@@ -45,12 +44,11 @@ def explore_command(
     run = read_choices(data, None, False, choices)
     drawing = draw and pictures.available()
     with staging(output) if drawing else nullcontext() as folder:
+        table = run.table()
         if isinstance(run.dataset, Recipe):
-            files, values = _hours(run, run.dataset, folder, as_json)
+            files, values = _hours(table, run.dataset, folder, as_json)
         elif isinstance(run.dataset, sensors.Recipe):
-            files, values = _samples(run, run.dataset, folder, as_json)
-        else:
-            raise ScratchmlError(f"{run.data} are images: there are no columns to look at")
+            files, values = _samples(table, run.dataset, folder, as_json)
     if as_json:
         print_json({**values, "files": [str(output / name) for name in files]})
     if drawing:
@@ -62,8 +60,7 @@ def explore_command(
 Found = tuple[list[str], dict[str, Any]]
 
 
-def _hours(run: Run, recipe: Recipe, folder: Path | None, as_json: bool) -> Found:
-    table = run.hours()
+def _hours(table: pd.DataFrame, recipe: Recipe, folder: Path | None, as_json: bool) -> Found:
     if recipe.missing == "drop":
         read, table = len(table), whole_hours(table, recipe.features)
         if lost := read - len(table):
@@ -79,11 +76,13 @@ def _hours(run: Run, recipe: Recipe, folder: Path | None, as_json: bool) -> Foun
     return files, found.as_json()
 
 
-def _samples(run: Run, recipe: sensors.Recipe, folder: Path | None, as_json: bool) -> Found:
-    table, notes = columns_of_samples(run.table(), recipe)
+def _samples(
+    table: pd.DataFrame, recipe: sensors.Recipe, folder: Path | None, as_json: bool
+) -> Found:
+    columns, notes = columns_of_samples(table, recipe)
     for line in notes:
         note(f"note: {line}")
-    found = explore(table)
-    files = explore_pictures.draw_table(folder, table) if folder else []
+    found = explore(columns)
+    files = explore_pictures.draw_table(folder, columns) if folder else []
     show(*report.table_tables(found), as_json=as_json)
     return files, found.as_json()

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from scratchml import dataset, exercises, sensors, weather
+from scratchml import dataset, digits, sensors
 from scratchml.c_names import check_name
 from scratchml.calibrate import check_percentile
 from scratchml.checks import check_number
@@ -23,7 +23,7 @@ from scratchml.errors import ScratchmlError
 from scratchml.rows import Dataset
 from scratchml.tables import column_names
 from scratchml.tables.reading import Reading
-from scratchml.tasks import TASKS, AnyRecipe, Task, Training, make
+from scratchml.tasks import TASKS, AnyRecipe, Task, Training, load, make
 from scratchml.weather.variables import NEEDED
 
 if sys.version_info >= (3, 11):
@@ -93,25 +93,16 @@ class Run:
         return file.name.removesuffix(".gz").rsplit(".", 1)[0] or file.name
 
     def table(self) -> pd.DataFrame:
-        """The samples that the data set is cut from; see ``sensors.load``."""
-        if isinstance(self.dataset, exercises.Recipe):
-            return exercises.load(self.dataset)
-        if self.path is None or not isinstance(self.dataset, sensors.Recipe):
-            raise ScratchmlError(f"{self.data} is no table of samples")
-        return sensors.load(self.path, self.dataset)
-
-    def hours(self) -> pd.DataFrame:
-        """The hours that the data set is cut from, with NaN if it drops such; see ``weather.load``.
+        """The hours or samples that the data set is cut from.
 
         Raises:
-            ScratchmlError: also, with what to say instead, if the file is one of something else.
+            ScratchmlError, OSError: as ``tasks.load``; with what to say instead, if a file is not
+                one of weather; or the data are images.
         """
-        if not isinstance(self.dataset, dataset.Recipe):
-            raise ScratchmlError(f"{self.data} has no hours of weather")
         self._check_weather()
-        reading = self.dataset.reading if self.path else None
-        dropping = self.dataset.missing == "drop"
-        return weather.load(self.path, reading, self.dataset.features, missing=dropping)
+        if isinstance(self.dataset, digits.Recipe):
+            raise ScratchmlError(f"{self.data} are images: there are no columns to look at")
+        return load(self.dataset, self.path)
 
     def load(self) -> Dataset:
         """The data set.

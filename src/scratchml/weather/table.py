@@ -58,9 +58,11 @@ def load(
         time="time",
         ranges={name: (VARIABLES[name].low, VARIABLES[name].high) for name in names},
         temperatures=[name for name in names if VARIABLES[name].unit == "C"],
-        missing=missing,
+        missing=True,
     )
     try:
+        if not missing:
+            _refuse_missing(hours, names, reading)
         _check_order(hours["time"], reading.time or reading.name_in_file("time"))
         if len(hours) >= 24 and hours["relative_humidity_2m"].max() <= 1:
             raise ScratchmlError("relative_humidity_2m is in percent, and no value here is above 1")
@@ -138,6 +140,17 @@ def _check_columns(hours: pd.DataFrame, names: Collection[str]) -> None:
     absent = [column for column in ("time", *names) if column not in hours.columns]
     if absent:
         raise ScratchmlError(f"the table of hours has no column {', '.join(absent)}")
+
+
+def _refuse_missing(hours: pd.DataFrame, names: list[str], reading: Reading) -> None:
+    holes = hours[names].isna()
+    if holes.to_numpy().any():
+        row = int(holes.any(axis=1).to_numpy().argmax())
+        name = names[int(holes.iloc[row].to_numpy().argmax())]
+        raise ScratchmlError(
+            f"line {hours.index[row]}, column {reading.name_in_file(name)}: the value is missing: "
+            f"fill it, or leave such hours out (--missing drop)"
+        )
 
 
 def _check_order(times: pd.Series, name: str) -> None:
