@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from rich import box
 from rich.console import RenderableType
@@ -21,6 +21,8 @@ from scratchml.cost.station import StationCost
 BAR = 12
 
 CYCLES = "  Modelled cycles, zero wait states"
+
+T = TypeVar("T")
 
 Row = tuple[str, Callable[[Cost], str]]
 
@@ -137,10 +139,7 @@ def station_table(costs: Sequence[Cost], stations: Sequence[StationCost]) -> Tab
         ("  loop, nothing to do", lambda s: f"{s.idle:,}"),
         ("cycles, zero wait states: a whole hour", lambda s: f"{s.of_an_hour:,}"),
     ]
-    table = _table("The weather station (csrc/firmware)", *(c.cpu.title for c in costs))
-    for label, cell in rows:
-        table.add_row(label, *map(cell, stations))
-    return table
+    return _filled("The weather station (csrc/firmware)", costs, rows, stations)
 
 
 def front_end_table(costs: Sequence[Cost], front_ends: Sequence[FrontEndCost]) -> Table:
@@ -153,10 +152,7 @@ def front_end_table(costs: Sequence[Cost], front_ends: Sequence[FrontEndCost]) -
         ("RAM, bytes", lambda f: f"{f.ram:,}"),
         ("stack, bytes", lambda f: f"{f.stack:,}"),
     ]
-    table = _table("The front end, one sml_stream_add call", *(c.cpu.title for c in costs))
-    for label, cell in rows:
-        table.add_row(label, *map(cell, front_ends))
-    return table
+    return _filled("The front end, one sml_stream_add call", costs, rows, front_ends)
 
 
 def energy_table(
@@ -189,6 +185,19 @@ def notes(costs: Sequence[Cost], powers: Sequence[Power]) -> list[str]:
             f"{cost.cpu.title}, currents: {power.source}.",
         ]
     return [*lines, f"{FORMULA}."]
+
+
+def _filled(
+    first: str,
+    costs: Sequence[Cost],
+    rows: Sequence[tuple[str, Callable[[T], str]]],
+    items: Sequence[T],
+) -> Table:
+    """A column for each CPU, of an item each; a row says what it shows of an item, and how."""
+    table = _table(first, *(cost.cpu.title for cost in costs))
+    for label, cell in rows:
+        table.add_row(label, *map(cell, items))
+    return table
 
 
 def _table(first: str, *columns: str, title: str | None = None) -> Table:
