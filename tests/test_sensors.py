@@ -870,3 +870,12 @@ def test_a_target_that_is_read_too_is_told_in_its_unit() -> None:
     np.testing.assert_allclose(target.real(data.test.y), truth, rtol=1e-5)
     trained = weights()["weight"].iloc[data.train.index + 3].to_numpy()
     assert target == Target("weight", "g", 10, float(trained.mean()), float(trained.std()))
+
+
+def test_what_no_front_end_computes_is_refused_before_a_file_is_read() -> None:
+    with pytest.raises(ScratchmlError, match="the statistic 'median' is not known: there are mean"):
+        Recipe(features=("a",), label="b", window=9, statistics=("median",))
+    with pytest.raises(ScratchmlError, match="the statistic 'mean' is there twice"):
+        Recipe(features=("a",), label="b", window=9, statistics=("mean", "mean"))
+    with pytest.raises(ScratchmlError, match="a feature without a name"):
+        Recipe(features=("a", ""), label="b")

@@ -85,12 +85,7 @@ class FrontEnd:
         check_unique("channel", names)
         check_whole("window", self.window, 1, MAX_WINDOW)
         check_whole("step", self.step, 1, MAX_16_BITS)
-        for name in self.statistics:
-            if name not in STATISTICS:
-                raise ScratchmlError(
-                    f"the statistic {name!r} is not known: there are {', '.join(STATISTICS)}"
-                )
-        check_unique("statistic", self.statistics)
+        check_statistics(self.statistics)
         ordered = tuple(name for name in STATISTICS if name in self.statistics)
         object.__setattr__(self, "statistics", ordered)
         if self.inputs > MAX_16_BITS:
@@ -250,6 +245,16 @@ def integer_root(radicand: npt.ArrayLike) -> Int64:
         rest -= np.where(fits, root + bit, 0)
         root = (root >> 1) + np.where(fits, bit, 0)
     return root
+
+
+def check_statistics(names: tuple[str, ...]) -> None:
+    """Refuse a statistic that is not known, or there twice."""
+    for name in names:
+        if name not in STATISTICS:
+            raise ScratchmlError(
+                f"the statistic {name!r} is not known: there are {', '.join(STATISTICS)}"
+            )
+    check_unique("statistic", names)
 
 
 def check_unique(kind: str, names: list[str] | tuple[str, ...]) -> None:

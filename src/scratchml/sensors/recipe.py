@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from scratchml.checks import check_shares, check_whole
 from scratchml.errors import ScratchmlError
-from scratchml.front_end import MAX_16_BITS, MAX_WINDOW
+from scratchml.front_end import MAX_16_BITS, MAX_WINDOW, check_statistics
 from scratchml.tables.reading import Reading
 
 SPLITS = ("group", "time", "random")
@@ -103,6 +103,7 @@ class Recipe:
             if getattr(self, name) not in known:
                 words = ", ".join(word for word in known if word)
                 raise ScratchmlError(f"{name} {getattr(self, name)!r}: known are {words}")
+        check_statistics(self.statistics)  # before a file is read for nothing
         if self.statistics and self.window < 2:
             raise ScratchmlError(
                 f"statistics of a window of {self.window} sample: choose a longer window"
@@ -118,6 +119,8 @@ class Recipe:
         return units.get(column, "")
 
     def _check_columns(self) -> None:
+        if not all(self.features):
+            raise ScratchmlError("a feature without a name: features are columns of the table")
         if not self.features:
             raise ScratchmlError("no features: name the columns to read (--features ax,ay,az)")
         if bool(self.label) == bool(self.target):
