@@ -224,10 +224,9 @@ def test_fahrenheit_becomes_celsius_where_there_are_temperatures(folder: Path) -
         read("temp\n32\n", folder, reading)
 
 
-def test_a_caller_can_watch_the_rows(folder: Path) -> None:
-    seen: list[int] = []
-    read("temp" + " " * 10 + "\n1\n2\n3\n", folder, block=1, on_rows=seen.append)
-    assert seen == [1, 2, 3]
+def test_a_head_is_a_block_and_no_more(folder: Path) -> None:
+    table = read("temp" + " " * 10 + "\n1\n2\nx\n", folder, block=1, head=True)
+    assert table["temp"].tolist() == [1]
 
 
 # Times.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn, ParamSpec
 
 import typer
@@ -57,6 +58,11 @@ def fail(message: str, status: int = 1) -> NoReturn:
 def note(text: str) -> None:
     """A line beside the result, not part of it."""
     log.print(escape(printable(text)), soft_wrap=True)
+
+
+def busy(what: str) -> AbstractContextManager[object]:
+    """While the block runs, a person at a terminal sees what is being done."""
+    return log.status(what) if log.is_terminal else nullcontext()
 
 
 def show(*tables: RenderableType, as_json: bool) -> None:

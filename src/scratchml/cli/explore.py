@@ -13,7 +13,7 @@ from scratchml import pictures, sensors
 from scratchml.cli import options as opt
 from scratchml.cli.app import app
 from scratchml.cli.choices import with_choices
-from scratchml.cli.console import guarded, note, print_json, show
+from scratchml.cli.console import busy, guarded, note, print_json, show
 from scratchml.cli.steps import read_choices
 from scratchml.dataset import FEATURES, Recipe
 from scratchml.explore import explore, report
@@ -21,6 +21,7 @@ from scratchml.explore import pictures as explore_pictures
 from scratchml.explore.hours import columns_of_hours, explore_hours
 from scratchml.explore.samples import columns_of_samples
 from scratchml.files import staging
+from scratchml.text import printable
 from scratchml.weather import whole_hours
 
 
@@ -44,7 +45,8 @@ def explore_command(
     run = read_choices(data, None, False, choices)
     drawing = draw and pictures.available()
     with staging(output) if drawing else nullcontext() as folder:
-        table = run.table()
+        with busy(f"reading {printable(run.data)}"):
+            table = run.table()
         if isinstance(run.dataset, Recipe):
             files, values = _hours(table, run.dataset, folder, as_json)
         elif isinstance(run.dataset, sensors.Recipe):

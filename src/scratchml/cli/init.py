@@ -11,7 +11,7 @@ import typer
 from scratchml.cli import options as opt
 from scratchml.cli.app import app
 from scratchml.cli.choices import chosen, with_choices
-from scratchml.cli.console import guarded, note, print_json
+from scratchml.cli.console import busy, guarded, note, print_json
 from scratchml.errors import ScratchmlError
 from scratchml.files import atomic_write
 from scratchml.recipe import ENDING, EXAMPLES, Choices, load_choices, merge, run_of
@@ -60,7 +60,8 @@ def init_command(
         raise ScratchmlError(f"{data} is a recipe already: scratchml run {data}")
     if data not in EXAMPLES and (Path(data).suffix or Path(data).exists()):
         reading = Reading.from_json(given.get("reading", {}))
-        layers = [proposal(Path(data), reading, given.get("dataset"))]
+        with busy("looking at the columns"):
+            layers = [proposal(Path(data), reading, given.get("dataset"))]
     wanted = merge(*layers, given)
     target = output or Path(f"{run_of(wanted).title}{ENDING}")
     if target.is_dir():

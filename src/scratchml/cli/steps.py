@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from scratchml import oracle, pictures, tasks
 from scratchml.c_names import check_name, is_free_name
 from scratchml.checkpoint import Checkpoint
 from scratchml.cli.choices import chosen
-from scratchml.cli.console import log, note
+from scratchml.cli.console import busy, log, note
 from scratchml.dataset import PAPER
 from scratchml.errors import ScratchmlError
 from scratchml.evaluate import AnyEvaluation, choose_threshold, threshold_code
@@ -31,6 +30,7 @@ from scratchml.recipe import ENDING, EXAMPLES, Choices, Run, load_choices, merge
 from scratchml.rows import Dataset, Scaler
 from scratchml.sensors import SensorDataset
 from scratchml.target import Target
+from scratchml.text import printable
 from scratchml.train import Epoch, History, train
 from scratchml.verify import Comparison, verify
 
@@ -71,7 +71,8 @@ def _is_refused(recipe: Choices, reason: str) -> bool:
 
 def read_data(run: Run) -> Dataset:
     """The data set of a run, with what happened to it on the way told on standard error."""
-    data = run.load()
+    with busy(f"reading {printable(run.data)}"):
+        data = run.load()
     for line in data.notes:
         note(f"note: {line}")
     return data
@@ -192,7 +193,8 @@ def data_again(
     classes: tuple[str, ...],
 ) -> Dataset:
     """The data set that a model was trained on, made once more."""
-    data = tasks.make(recipe, path, scaler, target=target, classes=classes)
+    with busy("reading the data"):
+        data = tasks.make(recipe, path, scaler, target=target, classes=classes)
     if data.fingerprint != fingerprint:
         note("note: this is not the data that the model was trained on")
     return data
@@ -237,7 +239,7 @@ def compare_all(
     source: Path | None,
     file: bytes | None = None,
 ) -> list[Comparison]:
-    with log.status("verifying") if log.is_terminal else nullcontext():
+    with busy("verifying"):
         return verify(
             model,
             counts=data.test.counts if data else None,

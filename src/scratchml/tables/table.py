@@ -36,7 +36,6 @@ def read_table(
     ranges: Mapping[str, tuple[float, float]] | None = None,
     temperatures: Collection[str] = (),
     missing: bool = False,
-    on_rows: Callable[[int], None] | None = None,
     block: int = BLOCK,
     head: bool = False,
 ) -> pd.DataFrame:
@@ -54,7 +53,6 @@ def read_table(
         temperatures: the numbers that are Fahrenheit if the reading says so: they become Celsius.
         missing: an empty cell becomes NaN, or ``None`` in a column of texts; else it is refused. A
             time is never missing. Numbers may also be missing by a word: NA, NaN, null, none, -.
-        on_rows: called now and then with the number of rows that are read.
         block: bytes of the file that are read at a time.
         head: read one block and no more: what the file looks like.
 
@@ -76,7 +74,7 @@ def read_table(
             rows = RowReader(file, reading, {*names.values(), *reading.columns}, block)
             places = _places(rows, names, reading)
             columns = {name: make(names[name]) for name, make in kinds.items()}
-            index = _fill(columns, places, rows, on_rows, head)
+            index = _fill(columns, places, rows, head)
     except ScratchmlError as error:
         raise ScratchmlError(f"{source}: {error}") from None
     return pd.DataFrame(
@@ -195,24 +193,19 @@ def _fill(
     columns: Mapping[str, Column],
     places: Mapping[str, int],
     rows: RowReader,
-    on_rows: Callable[[int], None] | None,
     head: bool,
 ) -> pd.Index:
     """Read all rows into the columns; return their lines."""
     lines = bytearray()
-    n = 0
     for chunk in rows.chunks():
         _add(columns, places, chunk)
         lines += chunk.lines.tobytes()
-        n += len(chunk.lines)
-        if on_rows:
-            on_rows(n)
         if head:
             break
     if not lines:
         raise ScratchmlError("there is a header, but no line below it")
     whole = np.frombuffer(lines, np.int64)
-    if whole[-1] - whole[0] == n - 1:  # as in most files: no blank lines
+    if whole[-1] - whole[0] == len(whole) - 1:  # as in most files: no blank lines
         return pd.RangeIndex(int(whole[0]), int(whole[-1]) + 1)
     return pd.Index(whole)
 
